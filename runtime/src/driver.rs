@@ -1,0 +1,31 @@
+//! What does a worker block on?
+//!
+//! On exactly one thing, its driver: the mio reactor, a condition variable (no I/O), or the simulation. The
+//! scheduler knows no more of it than these two methods, and names no file descriptor.
+
+use crate::util::wake_batch::WakeBatch;
+use std::time::Duration;
+
+/// How long a [`Driver::turn`] may wait for something to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all: collect what is ready. Anybody may call it; when the driver is in use the call does nothing.
+    Sweep,
+    /// Until something is ready, [`Driver::unpark`] is called, or this time has passed. Only the owner.
+    AtMost(Duration),
+    /// Until something is ready or [`Driver::unpark`] is called. Only the owner.
+    Forever,
+}
+
+/// Where a worker waits, and what it finds ready there.
+///
+/// An [`unpark`](Driver::unpark) that comes while nobody waits is remembered: the next wait returns at once.
+/// Waits may also end early for no reason.
+pub(crate) trait Driver: Send + Sync + std::fmt::Debug {
+    /// Waits as told, then moves the wakers of everything that became ready into `ready`. Wakes nobody itself and
+    /// returns with no lock held.
+    fn turn(&self, wait: Wait, ready: &mut WakeBatch);
+
+    /// Ends the owner's current wait, or its next one.
+    fn unpark(&self);
+}

@@ -1,0 +1,3 @@
+//! Tools without an opinion: what more than one layer needs and none owns.
+
+pub(crate) mod wake_batch;
