@@ -5,4 +5,8 @@
 //! take their place.
 
 pub(crate) mod barrier;
+pub(crate) mod clock;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod cpu;
+pub(crate) mod rng;
 pub(crate) mod sync;

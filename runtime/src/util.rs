@@ -1,3 +1,5 @@
 //! Tools without an opinion: what more than one layer needs and none owns.
 
+pub(crate) mod budget;
+pub(crate) mod slab;
 pub(crate) mod wake_batch;

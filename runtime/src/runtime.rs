@@ -1,0 +1,119 @@
+//! The runtime: where scheduler, reactor, timers and blocking pool are put together.
+//!
+//! This is the only module that names both scheduler and reactor. Most programs need no more than [`Runtime::new`] and
+//! [`Runtime::block_on`]; [`Builder`] has the choices.
+
+mod block_on;
+pub(crate) mod blocking_task;
+mod builder;
+pub(crate) mod context;
+mod handle;
+
+pub use builder::Builder;
+pub use handle::{Handle, NoRuntime};
+
+use std::time::Duration;
+
+/// A running runtime: its worker threads, their pollers and timers, and the pool for blocking calls.
+///
+/// Dropping it ends it: every task that is not complete is dropped, at the latest when its current poll returns, and so are blocking
+/// calls that have not begun; the drop returns when all threads have ended. It waits for polls and blocking calls that are
+/// under way, without a limit: [`shutdown_timeout`](Self::shutdown_timeout) sets one. A runtime may be dropped anywhere: on a
+/// thread of its own (within a task or a blocking call) it ends all the same, but the drop does not wait.
+///
+/// # Examples
+///
+/// ```
+/// let rt = filch::Runtime::new()?;
+/// let answer = rt.block_on(async { filch::spawn(async { 6 * 7 }).await.unwrap() });
+/// assert_eq!(answer, 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Runtime {
+    handle: Handle,
+}
+
+impl Runtime {
+    /// Starts a runtime with one worker for each core this process may use.
+    ///
+    /// # Units and limits
+    ///
+    /// The number of workers is what `FILCH_WORKERS` says, else the smaller of the processors in the CPU affinity mask and
+    /// the cgroup's CPU quota, and at least 1.
+    ///
+    /// # Errors
+    ///
+    /// If threads, pollers or descriptors are not to be had, or `FILCH_WORKERS` is not a positive number; the error names the step.
+    pub fn new() -> std::io::Result<Self> {
+        Builder::new().build()
+    }
+
+    /// The choices for a runtime; the same as [`Builder::new`].
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Runs a future on the current thread until it is complete, while the workers run what it spawns.
+    ///
+    /// May be called anywhere, also within a task: if the future has to wait there, another thread takes over the worker.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics; or within a task, if the future has to wait and no thread can be started to take over the worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// assert_eq!(rt.block_on(async { 1 + 1 }), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+
+    /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn).
+    pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// A handle by which others can use the runtime; it does not keep it running.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Ends the runtime like a drop, but waits no longer than `timeout`. True if everything has ended by then; else threads
+    /// that are busy in a poll or a blocking call end when these return.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// rt.spawn(std::future::pending::<()>());
+    /// assert!(rt.shutdown_timeout(Duration::from_secs(5)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn shutdown_timeout(self, timeout: Duration) -> bool {
+        self.handle.inner().shutdown(Some(timeout))
+    }
+
+    /// Tells the runtime to end, and does not wait.
+    pub fn shutdown_background(self) {
+        self.handle.inner().shutdown(Some(Duration::ZERO));
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.handle.inner().shutdown(None);
+    }
+}

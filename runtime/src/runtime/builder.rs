@@ -1,0 +1,289 @@
+//! Which choices does a runtime leave to its user?
+
+use super::Runtime;
+use super::context;
+use super::handle::{Handle, Inner, as_driver};
+use crate::blocking::{self, Pool};
+use crate::driver::Driver;
+use crate::reactor::Poller;
+use crate::sched::{self, Shared, ThreadConfig, idle};
+use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::cpu;
+use crate::sys::rng::{OsRandom, RandomSource};
+use crate::sys::sync::Arc;
+use crate::sys::sync::atomic::AtomicUsize;
+use crate::timer::Timers;
+use std::fmt;
+use std::io;
+use std::sync::{OnceLock, Weak};
+
+/// The most threads for blocking calls, unless chosen: tokio's figure. Blocking calls mostly wait, so there may be many more
+/// than cores, but each takes a stack.
+const BLOCKING_THREADS_MAX_DEFAULT: usize = 512;
+
+/// The stack of a thread, unless chosen: what std gives, enough for deep futures; only pages that are touched count.
+const STACK_BYTES_DEFAULT: usize = 2 * 1024 * 1024;
+
+/// Stacks below this are refused: a poll with a panic and its backtrace needs about half of it.
+const STACK_BYTES_MIN: usize = 64 * 1024;
+
+type Hook = Arc<dyn Fn() + Send + Sync>;
+type MakeDriver = Box<dyn Fn(usize) -> io::Result<Arc<dyn Driver>>>;
+
+/// The choices for a [`Runtime`].
+///
+/// # Examples
+///
+/// ```
+/// let rt = filch::runtime::Builder::new().worker_threads(2).thread_name("search").build()?;
+/// assert_eq!(rt.handle().workers(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder {
+    workers: Option<usize>,
+    thread_name: String,
+    stack_bytes: usize,
+    blocking_threads_max: usize,
+    on_start: Hook,
+    on_stop: Hook,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+    /// Makes each worker's driver; the reactor's pollers if none is given.
+    make_driver: Option<MakeDriver>,
+}
+
+impl Builder {
+    /// The defaults: a worker for each core, 512 threads for blocking calls at most, 2 MiB of stack each, threads called `filch-...`.
+    pub fn new() -> Self {
+        Self {
+            workers: None,
+            thread_name: "filch".to_owned(),
+            stack_bytes: STACK_BYTES_DEFAULT,
+            blocking_threads_max: BLOCKING_THREADS_MAX_DEFAULT,
+            on_start: Arc::new(|| {}),
+            on_stop: Arc::new(|| {}),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            make_driver: None,
+        }
+    }
+
+    /// How many workers. At least 1, at most 65 535; left out, see [`Runtime::new`].
+    pub fn worker_threads(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// What the names of threads begin with: `NAME-worker`, `NAME-blocking`, `NAME-sentinel`. Linux shows the first 15 bytes.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+
+    /// The stack of each thread in bytes, at least 64 KiB; 2 MiB if left out.
+    pub fn thread_stack_size(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// The most threads for [`spawn_blocking`](crate::spawn_blocking), at least 1; 512 if left out. Further calls wait in a queue.
+    pub fn max_blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads_max = threads;
+        self
+    }
+
+    /// Called on each thread of the runtime when it starts.
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_start = Arc::new(hook);
+        self
+    }
+
+    /// Called on each thread of the runtime before it ends.
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_stop = Arc::new(hook);
+        self
+    }
+
+    /// Takes time from this clock.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "the seam for simulation, so far used by tests only"
+        )
+    )]
+    pub(crate) fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes every random choice from this source.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "the seam for simulation, so far used by tests only"
+        )
+    )]
+    pub(crate) fn random(mut self, random: Arc<dyn RandomSource>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Lets workers wait in these drivers instead of the reactor's pollers; there is no I/O then.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "the seam for simulation, so far used by tests only"
+        )
+    )]
+    pub(crate) fn driver(
+        mut self,
+        make: impl Fn(usize) -> io::Result<Arc<dyn Driver>> + 'static,
+    ) -> Self {
+        self.make_driver = Some(Box::new(make));
+        self
+    }
+
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for choices that make no sense, with the remedy; otherwise the operating system's error, with the step that
+    /// failed (making a poller, starting a thread). Nothing is left over then.
+    pub fn build(self) -> io::Result<Runtime> {
+        let workers = self.check()?;
+        let mut pollers = Vec::new();
+        let mut drivers = Vec::with_capacity(workers);
+        for index in 0..workers {
+            let driver = match &self.make_driver {
+                Some(make) => make(index)?,
+                None => {
+                    let poller = Arc::new(Poller::new()?);
+                    pollers.push(poller);
+                    as_driver(&pollers[index])
+                }
+            };
+            drivers.push(driver);
+        }
+        let begun = self.clock.now();
+        let timers: Vec<_> = drivers
+            .iter()
+            .map(|driver| Arc::new(make_timers(begun, driver.clone())))
+            .collect();
+        let home = Arc::new(OnceLock::new());
+        let blocking = Arc::new(Pool::new(blocking::Config {
+            max_threads: self.blocking_threads_max,
+            thread_name: format!("{}-blocking", self.thread_name),
+            stack_bytes: self.stack_bytes,
+            around: self.around_threads(&home),
+        }));
+        let (sched, cores) = Shared::new(sched::Config {
+            workers: drivers.into_iter().zip(timers.iter().cloned()).collect(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            threads: ThreadConfig {
+                name: self.thread_name.clone(),
+                stack_bytes: self.stack_bytes,
+                around: self.around_threads(&home),
+            },
+            at_end: Box::new({
+                let (pollers, timers, blocking) =
+                    (pollers.clone(), timers.clone(), blocking.clone());
+                move || Inner::at_end(&pollers, &timers, &blocking)
+            }),
+        });
+        let turn = AtomicUsize::new(0);
+        let inner = Arc::new(Inner {
+            sched,
+            pollers,
+            timers,
+            blocking,
+            clock: self.clock,
+            turn,
+        });
+        home.set(Arc::downgrade(&inner)).expect("set once");
+        inner.sched.launch(cores)?;
+        Ok(Runtime {
+            handle: Handle::new(inner),
+        })
+    }
+
+    /// Refuses nonsense; returns the number of workers.
+    fn check(&self) -> io::Result<usize> {
+        let workers = match self.workers {
+            Some(0) => {
+                return refuse(
+                    "worker_threads is 0: give at least 1, or leave it out to have one for each core",
+                );
+            }
+            Some(workers) if workers > idle::WORKERS_MAX => {
+                return refuse(
+                    "worker_threads is above 65535: give the number of cores, or leave it out",
+                );
+            }
+            Some(workers) => workers,
+            None => cpu::worker_count()?,
+        };
+        if self.blocking_threads_max == 0 {
+            return refuse(
+                "max_blocking_threads is 0: give at least 1, or leave it out to have at most 512",
+            );
+        }
+        if self.stack_bytes < STACK_BYTES_MIN {
+            return refuse(
+                "thread_stack_size is below 64 KiB: give more, or leave it out to have 2 MiB",
+            );
+        }
+        if self.thread_name.contains('\0') {
+            return refuse("thread_name contains a NUL character: leave it out");
+        }
+        Ok(workers)
+    }
+
+    /// What surrounds the life of each thread: the current runtime, and the user's hooks.
+    fn around_threads(
+        &self,
+        home: &Arc<OnceLock<Weak<Inner>>>,
+    ) -> Box<dyn Fn(&mut dyn FnMut()) + Send + Sync> {
+        let (home, on_start, on_stop) = (home.clone(), self.on_start.clone(), self.on_stop.clone());
+        Box::new(move |work| {
+            let Some(inner) = home.get().and_then(Weak::upgrade) else {
+                // The runtime went away while the thread was starting; what it has to do still ends things.
+                return work();
+            };
+            context::on_own_thread(Handle::new(inner), &mut || {
+                on_start();
+                work();
+                on_stop();
+            });
+        })
+    }
+}
+
+fn make_timers(begun: std::time::Instant, driver: Arc<dyn Driver>) -> Timers {
+    Timers::new(begun, Box::new(move || driver.unpark()))
+}
+
+fn refuse<T>(remedy: &'static str) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, remedy))
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("thread_name", &self.thread_name)
+            .field("stack_bytes", &self.stack_bytes)
+            .field("blocking_threads_max", &self.blocking_threads_max)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! To which runtime does the current thread belong?
+//!
+//! Worker threads, pool threads and threads within `block_on` have one; leaf futures ask here for its clock, and for the wheel and the
+//! poller of the worker they are polled on.
+
+use super::handle::{Handle, Inner};
+use crate::reactor::Poller;
+use crate::sched;
+use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::sync::Arc;
+use crate::timer::Timers;
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::time::Instant;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    /// The runtime whose own thread this is; only compared, never looked behind.
+    static THREAD_OF: Cell<*const Inner> = const { Cell::new(ptr::null()) };
+}
+
+/// Restores the handle that was current before.
+#[derive(Debug)]
+pub(super) struct Entered {
+    before: Option<Handle>,
+}
+
+/// Makes this the current thread's runtime, until the guard goes.
+pub(super) fn enter(handle: Handle) -> Entered {
+    Entered {
+        before: CURRENT.replace(Some(handle)),
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mine = CURRENT.replace(self.before.take());
+        // Outside the borrow: this may be the last handle of a runtime.
+        drop(mine);
+    }
+}
+
+/// Runs `work` as a thread of this runtime's own: nobody on it waits for the runtime to end.
+pub(super) fn on_own_thread(handle: Handle, work: &mut dyn FnMut()) {
+    THREAD_OF.set(Arc::as_ptr(handle.inner()));
+    let _entered = enter(handle);
+    work();
+}
+
+/// Whether the current thread is one of this runtime's own.
+pub(super) fn is_thread_of(inner: &Arc<Inner>) -> bool {
+    THREAD_OF.get() == Arc::as_ptr(inner)
+}
+
+/// The current thread's runtime.
+pub(crate) fn current() -> Option<Handle> {
+    // A thread that is ending has lost its locals, and belongs to no runtime any more.
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .unwrap_or(None)
+}
+
+/// The current runtime's clock, or the system's.
+pub(crate) fn now() -> Instant {
+    with_inner(|inner| inner.map_or_else(|| SystemClock.now(), Inner::now))
+}
+
+/// The wheel of the worker this thread is, or of some worker of the current runtime; `true` if this thread is its owner.
+pub(crate) fn timers() -> Option<(Arc<Timers>, bool)> {
+    with_inner(|inner| {
+        let inner = inner?;
+        let worker = worker_of(inner);
+        let index = worker.unwrap_or_else(|| inner.next_in_turn());
+        Some((inner.timers[index].clone(), worker.is_some()))
+    })
+}
+
+/// The poller of the worker this thread is, or of some worker of the current runtime.
+pub(crate) fn poller() -> Option<Arc<Poller>> {
+    with_inner(|inner| {
+        let inner = inner?;
+        let index = worker_of(inner).unwrap_or_else(|| inner.next_in_turn());
+        inner.pollers.get(index).cloned()
+    })
+}
+
+/// The index of the worker this thread is, if it is one of this runtime's.
+fn worker_of(inner: &Inner) -> Option<usize> {
+    sched::context::with_core(|core| {
+        let core = core.filter(|core| Arc::ptr_eq(core.shared(), &inner.sched))?;
+        Some(core.index())
+    })
+}
+
+/// Like [`current`], without a clone: `f` must not run user code.
+fn with_inner<R>(f: impl FnOnce(Option<&Inner>) -> R) -> R {
+    let mut f = Some(f);
+    let called = CURRENT.try_with(|current| {
+        let handle = current.borrow();
+        f.take()
+            .map(|f| f(handle.as_ref().map(|handle| &**handle.inner())))
+    });
+    match (called, f) {
+        (Ok(Some(result)), _) => result,
+        // The thread is ending and its locals are gone: it belongs to no runtime any more.
+        (_, Some(f)) => f(None),
+        _ => unreachable!("f is called once"),
+    }
+}

@@ -1,0 +1,210 @@
+//! By what do others use a runtime?
+
+use super::block_on::block_on;
+use super::blocking_task;
+use super::context;
+use crate::blocking::Pool;
+use crate::driver::Driver;
+use crate::reactor::Poller;
+use crate::sched::Shared;
+use crate::sys::clock::Clock;
+use crate::sys::sync::Arc;
+use crate::sys::sync::atomic::{AtomicUsize, Ordering};
+use crate::task::JoinHandle;
+use crate::timer::Timers;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// A handle to a runtime, cheap to clone, usable from any thread.
+///
+/// It does not keep the runtime running: once the [`Runtime`](super::Runtime) has gone, spawning through the handle drops the
+/// future at once and gives a [`JoinHandle`] that says *cancelled*.
+#[derive(Clone)]
+pub struct Handle {
+    inner: Arc<Inner>,
+}
+
+/// There is no runtime on this thread: [`Handle::try_current`] was called neither within a task nor within `block_on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRuntime;
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no filch runtime on this thread; call this within a task or Runtime::block_on, or use a Handle")
+    }
+}
+
+impl std::error::Error for NoRuntime {}
+
+/// The parts of a runtime.
+pub(crate) struct Inner {
+    pub(super) sched: Arc<Shared>,
+    /// One for each worker; none if the runtime was built with drivers that do no I/O.
+    pub(super) pollers: Vec<Arc<Poller>>,
+    pub(super) timers: Vec<Arc<Timers>>,
+    pub(super) blocking: Arc<Pool>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Whose turn it is to take what comes from threads that are no workers.
+    pub(super) turn: AtomicUsize,
+}
+
+impl Handle {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// The runtime of the current task or `block_on`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none; [`try_current`](Self::try_current) returns an error instead.
+    #[must_use]
+    pub fn current() -> Self {
+        match Self::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The runtime of the current task or `block_on`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the current thread neither belongs to a runtime nor is within `block_on`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::runtime::Handle;
+    ///
+    /// assert!(Handle::try_current().is_err());
+    /// let rt = filch::Runtime::new()?;
+    /// assert!(rt.block_on(async { Handle::try_current().is_ok() }));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_current() -> Result<Self, NoRuntime> {
+        context::current().ok_or(NoRuntime)
+    }
+
+    /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let handle = rt.handle().clone();
+    /// let task = std::thread::spawn(move || handle.spawn(async { 7 })).join().unwrap();
+    /// assert_eq!(rt.block_on(task).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut future = Some(future);
+        // On a worker of this very runtime the core takes it, else the outside door.
+        let spawned = crate::sched::context::with_core(|core| {
+            let core = core.filter(|core| Arc::ptr_eq(core.shared(), &self.inner.sched))?;
+            future.take().map(|future| core.spawn(future))
+        });
+        match (spawned, future) {
+            (Some(handle), _) => handle,
+            (None, Some(future)) => self.inner.sched.spawn_outside(future),
+            (None, None) => unreachable!("the future is either spawned or still here"),
+        }
+    }
+
+    /// Runs a blocking function on the pool for such; see [`filch::spawn_blocking`](crate::spawn_blocking).
+    ///
+    /// # Panics
+    ///
+    /// If the pool has no thread and none can be started.
+    pub fn spawn_blocking<F, R>(&self, function: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        blocking_task::spawn(&self.inner.blocking, function)
+    }
+
+    /// Runs a future on the current thread; see [`Runtime::block_on`](super::Runtime::block_on).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _entered = context::enter(self.clone());
+        block_on(future)
+    }
+
+    /// How many workers the runtime has.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.inner.sched.workers()
+    }
+}
+
+impl Inner {
+    /// Begins the end and waits for it as long as given, unless this thread belongs to the runtime. True if it has ended.
+    pub(super) fn shutdown(self: &Arc<Self>, timeout: Option<Duration>) -> bool {
+        self.sched.close();
+        if context::is_thread_of(self) {
+            return false;
+        }
+        let begun = self.clock.now();
+        if !self.sched.join(timeout) {
+            return false;
+        }
+        let left = timeout.map(|timeout| {
+            timeout.saturating_sub(self.clock.now().saturating_duration_since(begun))
+        });
+        self.blocking.shutdown(left)
+    }
+
+    /// What the last worker does when all tasks are gone: nothing of this runtime will become ready any more, so whoever still
+    /// waits for it, on other threads, is told.
+    pub(super) fn at_end(pollers: &[Arc<Poller>], timers: &[Arc<Timers>], blocking: &Pool) {
+        let mut ready = crate::util::wake_batch::WakeBatch::new();
+        pollers
+            .iter()
+            .for_each(|poller| poller.shutdown(&mut ready));
+        timers.iter().for_each(|timers| timers.shutdown(&mut ready));
+        blocking.close();
+        ready.wake_all();
+    }
+
+    /// The worker to charge with something that comes from no worker.
+    pub(super) fn next_in_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed) % self.sched.workers()
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("sched", &self.sched)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the drivers' type explicit where a poller becomes one.
+pub(super) fn as_driver(poller: &Arc<Poller>) -> Arc<dyn Driver> {
+    poller.clone()
+}

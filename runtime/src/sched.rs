@@ -1,0 +1,45 @@
+//! Who runs which task, where and when?
+//!
+//! | file | answers |
+//! |---|---|
+//! | [`queue`] | where do runnable tasks wait? (the door to crossbeam-deque) |
+//! | [`slot`] | where does the task stand that runs next? |
+//! | `shared` | what can everybody reach of a scheduler? |
+//! | `core` | what belongs to one worker alone? |
+//! | `worker` | what does a worker do all day? |
+//! | `steal` | where does it look when it has nothing to do? |
+//! | [`idle`] | who sleeps, who searches, who is woken? (proof sketch: `IDLE.md`) |
+//! | `schedule` | where does a woken, spawned or freed task go? |
+//! | `context` | on which worker is this thread? |
+//! | `handoff` | what if a task blocks its thread? |
+//! | `sentinel` | what if a worker is stuck in one poll? |
+//! | `shutdown` | how does it all end? |
+//!
+//! The scheduler names no file descriptor: a worker blocks in its [`Driver`](crate::driver::Driver).
+
+pub(crate) mod idle;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod queue;
+pub(crate) mod slot;
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod context;
+#[cfg(not(any(loom, shuttle)))]
+mod core;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod handoff;
+#[cfg(not(any(loom, shuttle)))]
+mod schedule;
+#[cfg(not(any(loom, shuttle)))]
+mod sentinel;
+#[cfg(not(any(loom, shuttle)))]
+mod shared;
+#[cfg(not(any(loom, shuttle)))]
+mod shutdown;
+#[cfg(not(any(loom, shuttle)))]
+mod steal;
+#[cfg(not(any(loom, shuttle)))]
+mod worker;
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use shared::{Config, Shared, ThreadConfig};

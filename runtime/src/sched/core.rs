@@ -1,0 +1,186 @@
+//! What belongs to one worker alone?
+//!
+//! Its core: the owner's ends of queue and slot, its slab, its random numbers, its counters. Everything is reached through `&Core`
+//! by one thread at a time (cells, no locks), since user code in the middle of a poll spawns and wakes through it. The core moves
+//! to another thread only as a whole ([`handoff`](super::handoff)).
+
+use super::queue::Local;
+use super::shared::{Remote, Shared};
+use super::slot::Owner;
+use crate::sys::rng::XorShift;
+use crate::sys::sync::Arc;
+use crate::task::harness;
+use crate::task::header::Header;
+use crate::task::join::JoinHandle;
+use crate::task::refs::Notified;
+use crate::util::slab::Slab;
+use crate::util::wake_batch::WakeBatch;
+use std::cell::Cell;
+use std::ptr;
+use std::time::Instant;
+
+/// How many tasks in a row may come from the slot before the queue has its turn. tokio's figure: enough for a request and
+/// its answer to stay on a warm core, too few for two tasks that wake each other to starve the rest.
+const SLOT_STREAK_MAX: u32 = 3;
+
+/// What one worker owns.
+pub(crate) struct Core {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+    pub(super) queue: Local,
+    slot: Owner<Header>,
+    pub(super) slab: Slab<Shared>,
+    pub(super) random: XorShift,
+    /// Kept between turns for its capacity.
+    wakes: Cell<WakeBatch>,
+    /// Whether wakes come from a batch: they go into the queue and are announced once, at its end.
+    in_batch: Cell<bool>,
+    /// Whether the worker counts as searching in the idle protocol.
+    pub(super) is_searching: Cell<bool>,
+    slot_streak: Cell<u32>,
+    /// How many polls fit between two looks at the clock.
+    pub(super) batch_polls: Cell<u32>,
+    pub(super) batch_began: Cell<Instant>,
+    pub(super) swept: Cell<Instant>,
+    pub(super) trimmed: Cell<Instant>,
+}
+
+impl Core {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        queue: Local,
+        slot: Owner<Header>,
+        seed: u64,
+    ) -> Box<Self> {
+        let now = shared.clock.now();
+        Box::new(Self {
+            slab: Slab::new(shared.clone()),
+            shared,
+            index,
+            queue,
+            slot,
+            random: XorShift::new(seed),
+            wakes: Cell::default(),
+            in_batch: Cell::new(false),
+            is_searching: Cell::new(false),
+            slot_streak: Cell::new(0),
+            batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
+            batch_began: Cell::new(now),
+            swept: Cell::new(now),
+            trimmed: Cell::new(now),
+        })
+    }
+
+    /// What others see of this worker.
+    #[inline(always)]
+    pub(super) fn remote(&self) -> &Remote {
+        &self.shared.remotes[self.index]
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// At the end of the worker: what is left of its tasks' memory.
+    pub(super) fn into_slab(self: Box<Self>) -> Slab<Shared> {
+        self.slab
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether the worker is between polls, running wakers it has collected.
+    pub(super) fn is_in_batch(&self) -> bool {
+        self.in_batch.get()
+    }
+
+    /// Makes a task and puts it where it runs next.
+    #[inline]
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let cell = self.slab.alloc(const { harness::class_of::<F>() });
+        // SAFETY: a fresh cell of the right class, from the slab of this scheduler.
+        let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future) };
+        self.run_next(task);
+        handle
+    }
+
+    /// Puts a task where it runs next; what stood there goes into the queue.
+    #[inline]
+    pub(super) fn run_next(&self, task: Notified) {
+        if self.in_batch.get() {
+            return self.queue.push(task);
+        }
+        let pushed_out = self
+            .slot
+            .replace(&self.remote().slot, task.into_raw().as_ptr());
+        if let Some(cell) = ptr::NonNull::new(pushed_out) {
+            // SAFETY: the slot gives each `Notified` that was put in to one taker.
+            self.queue.push(unsafe { Notified::from_raw(cell) });
+            self.shared.unpark(self.shared.idle.wake_one_for_work());
+        }
+    }
+
+    /// The next task of this worker's own.
+    #[inline]
+    pub(super) fn next_task(&self) -> Option<Notified> {
+        if !self.slot.is_empty() {
+            if let Some(task) = self.take_slot() {
+                if self.slot_streak.get() < SLOT_STREAK_MAX {
+                    self.slot_streak.set(self.slot_streak.get() + 1);
+                    return Some(task);
+                }
+                self.queue.push(task);
+            }
+        }
+        self.slot_streak.set(0);
+        self.queue.pop()
+    }
+
+    #[inline]
+    fn take_slot(&self) -> Option<Notified> {
+        let taken = self.slot.replace(&self.remote().slot, ptr::null_mut());
+        // SAFETY: the slot gives each `Notified` that was put in to one taker.
+        ptr::NonNull::new(taken).map(|cell| unsafe { Notified::from_raw(cell) })
+    }
+
+    /// Takes this task out of the slot, if it is there: then nobody else holds it.
+    #[inline]
+    pub(super) fn take_from_slot(&self, cell: ptr::NonNull<Header>) -> Option<Notified> {
+        if self.slot.last_put(cell.as_ptr()) {
+            self.take_slot()
+        } else {
+            None
+        }
+    }
+
+    /// Puts back what [`take_from_slot`](Self::take_from_slot) took.
+    #[inline]
+    pub(super) fn put_into_slot(&self, task: Notified) {
+        debug_assert!(self.slot.is_empty());
+        self.slot
+            .replace(&self.remote().slot, task.into_raw().as_ptr());
+    }
+
+    /// Collects wakers with `collect`, then runs them as one batch. True if there were any.
+    pub(super) fn wake_batch(&self, collect: impl FnOnce(&mut WakeBatch)) -> bool {
+        let mut wakes = self.wakes.take();
+        collect(&mut wakes);
+        let any = !wakes.is_empty();
+        if any {
+            self.in_batch.set(true);
+            wakes.wake_all();
+            self.in_batch.set(false);
+            if self.queue.len() > 1 {
+                self.shared.unpark(self.shared.idle.wake_one_for_work());
+            }
+        }
+        self.wakes.set(wakes);
+        any
+    }
+}

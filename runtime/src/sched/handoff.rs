@@ -1,0 +1,31 @@
+//! What if a task blocks the thread it runs on, and says so?
+//!
+//! Then another thread goes on with the worker's core, and the blocked thread, when its poll is over, finds that it is no
+//! worker any more and ends. Nothing is driven from inside the blocked task: nested loops would pile one task's stack
+//! on another's, and the innermost would have to end first.
+
+use super::{context, worker};
+use std::io;
+
+/// Lets another thread go on as the worker this thread is. Does nothing on a thread that is no worker.
+///
+/// # Errors
+///
+/// If no thread can be started. The current thread then stays the worker.
+pub(crate) fn before_blocking() -> io::Result<()> {
+    if context::with_core(|core| core.is_none_or(|core| core.is_in_batch())) {
+        return Ok(());
+    }
+    let Some(core) = context::leave() else {
+        return Ok(());
+    };
+    core.slab.flush();
+    let shared = core.shared().clone();
+    // Two now: the thread that goes on, and this one until its poll is over.
+    shared.shutdown.add_runner();
+    worker::start(core).map_err(|(core, error)| {
+        shared.shutdown.forget_runner();
+        context::enter(core);
+        error
+    })
+}

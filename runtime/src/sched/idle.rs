@@ -1,0 +1,321 @@
+//! Who sleeps, who searches, and who must be woken when work appears?
+//!
+//! The protocol, its cost model and the proof sketch that no wake-up is lost stand in `IDLE.md` beside this file; the loom models
+//! at its end run it.
+
+use crate::sys::barrier;
+use crate::sys::sync::Mutex;
+use crate::sys::sync::atomic::{AtomicUsize, Ordering, fence};
+
+/// The word counts searchers in its low half and sleepers in its high half.
+const SEARCHING: usize = 1;
+const SLEEPING: usize = 1 << 16;
+const SEARCHING_MASK: usize = SLEEPING - 1;
+
+/// More workers than this do not fit the word.
+pub(crate) const WORKERS_MAX: usize = SEARCHING_MASK;
+
+/// Who sleeps and who searches.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    word: AtomicUsize,
+    /// The sleepers, the last to fall asleep on top: its caches are the warmest.
+    sleepers: Mutex<Vec<usize>>,
+    searchers_max: usize,
+    has_siblings: bool,
+}
+
+/// What a worker that gave up its search has to do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum EndOfSearch {
+    /// Nothing: others still search.
+    OthersSearch,
+    /// Wakes were held back while we searched and we were the last one: look around and pass them on.
+    WasLast,
+}
+
+/// How a worker comes out of its sleep.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Awake {
+    /// By itself (its driver had something, or a timer was due).
+    ByItself,
+    /// Somebody woke it, and with it gave it the duty to search.
+    AsSearcher,
+}
+
+impl Idle {
+    pub(crate) fn new(workers: usize) -> Self {
+        assert!(workers <= WORKERS_MAX, "at most {WORKERS_MAX} workers");
+        Self {
+            word: AtomicUsize::new(0),
+            sleepers: Mutex::new(Vec::with_capacity(workers)),
+            searchers_max: workers.div_ceil(2),
+            has_siblings: workers > 1,
+        }
+    }
+
+    /// Called after work was put where others can take it: whom to wake, if anybody. The chosen one counts as searching from now.
+    #[inline]
+    pub(crate) fn wake_one_for_work(&self) -> Option<usize> {
+        // ORDERING: the light barrier orders the caller's push before this load; partner is the heavy barrier between `fall_asleep`
+        // (or `end_search`) and the look around that must follow it.
+        barrier::light();
+        let word = self.word.load(Ordering::Relaxed);
+        if word < SLEEPING || word & SEARCHING_MASK != 0 {
+            return None;
+        }
+        self.wake_one_slow()
+    }
+
+    /// The same for threads that are no workers: they are rare enough to pay for a full fence.
+    pub(crate) fn wake_one_from_outside(&self) -> Option<usize> {
+        // ORDERING: orders the caller's push before the load of the word also for a lone worker, which passes no heavy barrier.
+        fence(Ordering::SeqCst);
+        self.wake_one_for_work()
+    }
+
+    #[cold]
+    fn wake_one_slow(&self) -> Option<usize> {
+        let mut sleepers = self.sleepers.lock();
+        if self.word.load(Ordering::Relaxed) & SEARCHING_MASK != 0 {
+            return None;
+        }
+        let worker = sleepers.pop()?;
+        // ORDERING: AcqRel for symmetry only; the lock orders all changes of sleepers, the woken one is told by its driver.
+        self.word
+            .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::AcqRel);
+        Some(worker)
+    }
+
+    /// Begins a search, unless enough others search already: more than half of the workers would only get in each other's way.
+    pub(crate) fn begin_search(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & SEARCHING_MASK >= self.searchers_max {
+            return false;
+        }
+        // ORDERING: SeqCst, see `end_search`.
+        self.word.fetch_add(SEARCHING, Ordering::SeqCst);
+        true
+    }
+
+    /// Ends a successful search.
+    pub(crate) fn end_search(&self) -> EndOfSearch {
+        // ORDERING: SeqCst, so that together with the heavy barrier that `WasLast` obliges to, either the pusher sees that nobody
+        // searches, or we see what it has pushed.
+        let before = self.word.fetch_sub(SEARCHING, Ordering::SeqCst);
+        debug_assert!(before & SEARCHING_MASK != 0);
+        if before & SEARCHING_MASK == SEARCHING {
+            EndOfSearch::WasLast
+        } else {
+            EndOfSearch::OthersSearch
+        }
+    }
+
+    /// Whether anybody sleeps who could be woken.
+    #[inline]
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.word.load(Ordering::Relaxed) >= SLEEPING
+    }
+
+    /// Announces that `worker` is going to sleep, and ends its search if it was in one. A heavy barrier is part of it: the caller
+    /// must look around for work once more after this, and before it sleeps.
+    pub(crate) fn fall_asleep(&self, worker: usize, was_searching: bool) {
+        let mut sleepers = self.sleepers.lock();
+        sleepers.push(worker);
+        let search_ends = if was_searching { SEARCHING } else { 0 };
+        // ORDERING: SeqCst with the heavy barrier below; partner is the light barrier in `wake_one_for_work`.
+        self.word
+            .fetch_add(SLEEPING - search_ends, Ordering::SeqCst);
+        drop(sleepers);
+        if self.has_siblings {
+            barrier::heavy();
+        } else {
+            // A lone worker's only pushers are outside, and those pass a full fence themselves.
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Ends the sleep of `worker`.
+    pub(crate) fn wake_up(&self, worker: usize) -> Awake {
+        let mut sleepers = self.sleepers.lock();
+        let Some(at) = sleepers.iter().rposition(|&sleeper| sleeper == worker) else {
+            return Awake::AsSearcher;
+        };
+        sleepers.swap_remove(at);
+        self.word.fetch_sub(SLEEPING, Ordering::AcqRel);
+        Awake::ByItself
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_woken_while_somebody_searches() {
+        let idle = Idle::new(4);
+        assert_eq!(idle.wake_one_for_work(), None);
+        idle.fall_asleep(0, false);
+        assert!(idle.begin_search());
+        assert_eq!(idle.wake_one_for_work(), None);
+        assert_eq!(idle.end_search(), EndOfSearch::WasLast);
+        assert_eq!(idle.wake_one_for_work(), Some(0));
+        assert_eq!(idle.wake_up(0), Awake::AsSearcher);
+        assert_eq!(idle.end_search(), EndOfSearch::WasLast);
+    }
+
+    #[test]
+    fn at_most_half_of_the_workers_search() {
+        let idle = Idle::new(4);
+        assert!(idle.begin_search());
+        assert!(idle.begin_search());
+        assert!(!idle.begin_search());
+        assert_eq!(idle.end_search(), EndOfSearch::OthersSearch);
+        assert!(idle.begin_search());
+    }
+
+    #[test]
+    fn the_last_to_sleep_is_the_first_to_wake() {
+        let idle = Idle::new(3);
+        idle.fall_asleep(0, false);
+        idle.fall_asleep(2, false);
+        idle.fall_asleep(1, false);
+        assert_eq!(idle.wake_up(2), Awake::ByItself);
+        assert_eq!(idle.wake_one_for_work(), Some(1));
+        assert_eq!(idle.wake_one_for_work(), None, "worker 1 searches now");
+    }
+
+    #[test]
+    fn a_single_worker_may_search() {
+        assert!(Idle::new(1).begin_search());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sys::sync::{Arc, Condvar, thread};
+
+    /// A scheduler reduced to its idle protocol: a counter of tasks stands for all queues, a flag and a condvar for each driver.
+    struct Model {
+        idle: Idle,
+        tasks: AtomicUsize,
+        done: AtomicUsize,
+        drivers: Vec<(Mutex<bool>, Condvar)>,
+        total: usize,
+    }
+
+    impl Model {
+        fn new(workers: usize, total: usize) -> Arc<Self> {
+            let drivers = (0..workers)
+                .map(|_| (Mutex::new(false), Condvar::new()))
+                .collect();
+            let (tasks, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            Arc::new(Self {
+                idle: Idle::new(workers),
+                tasks,
+                done,
+                drivers,
+                total,
+            })
+        }
+
+        fn push(&self) {
+            // ORDERING: Relaxed on purpose: the protocol has to work for a push that is only a store.
+            let tasks = self.tasks.load(Ordering::Relaxed);
+            if self
+                .tasks
+                .compare_exchange(tasks, tasks + 1, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+            {
+                self.tasks.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(worker) = self.idle.wake_one_from_outside() {
+                self.unpark(worker);
+            }
+        }
+
+        fn unpark(&self, worker: usize) {
+            *self.drivers[worker].0.lock() = true;
+            self.drivers[worker].1.notify_one();
+        }
+
+        fn park(&self, worker: usize) {
+            let mut token = self.drivers[worker].0.lock();
+            while !*token {
+                self.drivers[worker].1.wait(&mut token);
+            }
+            *token = false;
+        }
+
+        fn take(&self) -> bool {
+            self.tasks
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                .is_ok()
+        }
+
+        /// Runs until all tasks are done. The one who does the last task wakes the others to end.
+        fn work(&self, me: usize) {
+            let mut searching = false;
+            loop {
+                searching = searching || self.idle.begin_search();
+                if self.take() {
+                    if std::mem::take(&mut searching)
+                        && self.idle.end_search() == EndOfSearch::WasLast
+                    {
+                        barrier::heavy();
+                        if self.tasks.load(Ordering::Relaxed) > 0 {
+                            self.idle
+                                .wake_one_for_work()
+                                .map(|worker| self.unpark(worker));
+                        }
+                    }
+                    if self.done.fetch_add(1, Ordering::SeqCst) + 1 == self.total {
+                        (0..self.drivers.len()).for_each(|worker| self.unpark(worker));
+                    }
+                    continue;
+                }
+                self.idle.fall_asleep(me, std::mem::take(&mut searching));
+                let stay_awake = self.tasks.load(Ordering::Relaxed) > 0;
+                if !stay_awake && self.done.load(Ordering::SeqCst) < self.total {
+                    self.park(me);
+                }
+                searching = self.idle.wake_up(me) == Awake::AsSearcher;
+                if self.done.load(Ordering::SeqCst) == self.total {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A lost wake-up shows as a deadlock, which loom reports.
+    fn all_tasks_are_done(workers: usize, pushes: usize, preemptions: usize) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        builder.check(move || {
+            let model = Model::new(workers, pushes);
+            let threads: Vec<_> = (0..workers)
+                .map(|me| {
+                    let model = model.clone();
+                    thread::spawn(move || model.work(me))
+                })
+                .collect();
+            (0..pushes).for_each(|_| model.push());
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn loom_idle_one_worker() {
+        all_tasks_are_done(1, 2, 3);
+    }
+
+    #[test]
+    fn loom_idle_two_workers() {
+        all_tasks_are_done(2, 2, 2);
+    }
+}

@@ -1,0 +1,115 @@
+//! Where does a woken, spawned or freed task go?
+//!
+//! On a worker of its own runtime: into the worker's slot or queue, its cell into the worker's slab. Anywhere else: through the injector,
+//! and its cell through the remote stack of the slab it came from.
+
+use super::context::with_core;
+use super::core::Core;
+use super::shared::Shared;
+use crate::sys::sync::Arc;
+use crate::task::harness;
+use crate::task::header::Header;
+use crate::task::join::JoinHandle;
+use crate::task::refs::Notified;
+use crate::task::schedule::Schedule;
+use crate::util::slab::{self, Class};
+use std::ptr::NonNull;
+
+impl Shared {
+    /// Makes a task from a thread that is no worker of this scheduler. If it has ended, the future is dropped at once.
+    pub(crate) fn spawn_outside<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (task, handle) = {
+            let outside = self.outside.lock();
+            let Some(slab) = outside.as_ref() else {
+                drop(outside);
+                return JoinHandle::never_started();
+            };
+            let cell = slab.alloc(harness::class_of::<F>());
+            // Under the lock, so that the shutdown, which takes the slab under it, never meets a half-made task.
+            // SAFETY: a fresh cell of the right class, from a slab of this scheduler.
+            unsafe { harness::init::<F, Self>(cell, future) }
+        };
+        self.inject(task);
+        handle
+    }
+
+    /// Puts a task into the injector and sees to it that somebody looks.
+    pub(super) fn inject(&self, task: Notified) {
+        self.injector.push(task);
+        self.unpark(self.idle.wake_one_from_outside());
+    }
+}
+
+/// The scheduler that a cell belongs to.
+///
+/// # Safety
+///
+/// The cell is live, and came from a slab of a [`Shared`].
+#[inline]
+unsafe fn home_of<'a>(cell: NonNull<Header>) -> &'a Arc<Shared> {
+    // SAFETY: passed on to the caller.
+    unsafe { slab::owner_of::<Shared>(cell.cast()) }
+}
+
+/// This thread's core, if it belongs to the task's scheduler.
+#[inline]
+fn is_home_core(core: &Core, home: &Arc<Shared>) -> bool {
+    Arc::ptr_eq(core.shared(), home)
+}
+
+impl Schedule for Shared {
+    #[inline]
+    unsafe fn is_home(cell: NonNull<Header>) -> bool {
+        // SAFETY: passed on to the caller.
+        let home = unsafe { home_of(cell) };
+        with_core(|core| core.is_some_and(|core| is_home_core(core, home)))
+    }
+
+    #[inline]
+    fn schedule(task: Notified) {
+        // SAFETY: a task that is to be scheduled is live.
+        let home = unsafe { home_of(task.as_raw()) };
+        with_core(|core| match core {
+            Some(core) if is_home_core(core, home) => core.run_next(task),
+            _ => home.inject(task),
+        });
+    }
+
+    #[inline]
+    fn reschedule(task: Notified) {
+        // SAFETY: a task that is to be scheduled is live.
+        let home = unsafe { home_of(task.as_raw()) };
+        with_core(|core| match core {
+            // No wake: it was runnable all the time, and who sleeps could have taken what stands before it.
+            Some(core) if is_home_core(core, home) => core.queue.push(task),
+            _ => home.inject(task),
+        });
+    }
+
+    #[inline]
+    fn take_unshared(cell: NonNull<Header>) -> Option<Notified> {
+        with_core(|core| core.and_then(|core| core.take_from_slot(cell)))
+    }
+
+    #[inline]
+    fn put_unshared(task: Notified) {
+        with_core(|core| {
+            core.expect("put back where it was taken")
+                .put_into_slot(task)
+        });
+    }
+
+    #[inline]
+    unsafe fn free(cell: NonNull<Header>, _class: Class) {
+        with_core(|core| match core {
+            // SAFETY: passed on to the caller; a slab takes back cells of any other.
+            Some(core) => unsafe { core.slab.free(cell.cast()) },
+            // SAFETY: passed on to the caller.
+            None => unsafe { slab::free_remote::<Self>(cell.cast()) },
+        });
+    }
+}

@@ -1,0 +1,182 @@
+//! What can everybody reach of a scheduler?
+
+use super::core::Core;
+use super::idle::Idle;
+use super::queue::{Injector, Local, Stealer};
+use super::sentinel::Sentinel;
+use super::shutdown::Shutdown;
+use super::slot::Slot;
+use super::{sentinel, worker};
+use crate::driver::Driver;
+use crate::sys::barrier;
+use crate::sys::clock::Clock;
+use crate::sys::rng::RandomSource;
+use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::sync::{Arc, Mutex};
+use crate::task::header::Header;
+use crate::timer::Timers;
+use crate::util::slab::Slab;
+use std::fmt;
+use std::io;
+
+/// What a scheduler is made of; one driver and one wheel for each worker.
+pub(crate) struct Config {
+    pub(crate) workers: Vec<(Arc<dyn Driver>, Arc<Timers>)>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn RandomSource>,
+    pub(crate) threads: ThreadConfig,
+    /// Called once, when all tasks are gone, on the thread that ended the last of them.
+    pub(crate) at_end: Box<dyn FnOnce() + Send>,
+}
+
+/// How worker threads are made.
+pub(crate) struct ThreadConfig {
+    pub(crate) name: String,
+    pub(crate) stack_bytes: usize,
+    /// Wraps the life of a thread: called on it with what it has to do.
+    pub(crate) around: Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>,
+}
+
+/// The side of a scheduler that its workers, its tasks' wakers and its handles share.
+pub(crate) struct Shared {
+    pub(super) remotes: Box<[Remote]>,
+    pub(super) injector: Injector,
+    pub(super) idle: Idle,
+    pub(super) sentinel: Sentinel,
+    pub(super) shutdown: Shutdown,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) threads: ThreadConfig,
+    /// Cells of tasks spawned by threads that are no workers. None once the scheduler has ended.
+    pub(super) outside: Mutex<Option<Slab<Shared>>>,
+}
+
+/// What others may reach of one worker. On lines of its own: its owner writes `polls` all the time.
+#[repr(align(128))]
+pub(super) struct Remote {
+    pub(super) stealer: Stealer,
+    pub(super) slot: Slot<Header>,
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) timers: Arc<Timers>,
+    /// How many polls the worker has begun. If it stands still, the worker is in one long poll or asleep.
+    pub(super) polls: AtomicUsize,
+    /// Whether the worker waits in its driver.
+    pub(super) is_asleep: AtomicBool,
+}
+
+impl Shared {
+    /// Makes a scheduler, and a core for each worker of it. Either all cores are given to [`launch`](Self::launch), or nothing of
+    /// this scheduler is used.
+    pub(crate) fn new(config: Config) -> (Arc<Self>, Vec<Box<Core>>) {
+        barrier::init();
+        let workers = config.workers.len();
+        let mut remotes = Vec::with_capacity(workers);
+        let mut owners = Vec::with_capacity(workers);
+        for (driver, timers) in config.workers {
+            let (queue, stealer) = Local::new();
+            let (slot, owner) = Slot::new();
+            let (polls, is_asleep) = (AtomicUsize::new(0), AtomicBool::new(false));
+            remotes.push(Remote {
+                stealer,
+                slot,
+                driver,
+                timers,
+                polls,
+                is_asleep,
+            });
+            owners.push((queue, owner));
+        }
+        let shared = Arc::new(Self {
+            remotes: remotes.into_boxed_slice(),
+            injector: Injector::new(),
+            idle: Idle::new(workers),
+            sentinel: Sentinel::new(),
+            shutdown: Shutdown::new(workers, config.at_end),
+            clock: config.clock,
+            threads: config.threads,
+            outside: Mutex::new(None),
+        });
+        *shared.outside.lock() = Some(Slab::new(shared.clone()));
+        let cores = owners.into_iter().enumerate();
+        let cores = cores.map(|(index, (queue, slot))| {
+            Core::new(shared.clone(), index, queue, slot, config.random.seed())
+        });
+        let cores = cores.collect();
+        (shared, cores)
+    }
+
+    /// Starts the threads: one for each core, and the sentinel where a worker has siblings to be rescued by.
+    ///
+    /// # Errors
+    ///
+    /// If a thread cannot be started; those started before have ended by then.
+    pub(crate) fn launch(self: &Arc<Self>, cores: Vec<Box<Core>>) -> io::Result<()> {
+        let mut started = if cores.len() > 1 {
+            sentinel::start(self)
+        } else {
+            Ok(())
+        };
+        for core in cores {
+            // A core that gets no thread is handed in at once: the end waits for all of them.
+            match &started {
+                Ok(()) => {
+                    started = worker::start(core).map_err(|(core, error)| self.retire(core, error))
+                }
+                Err(_) => self.retire(core, ()),
+            }
+        }
+        if started.is_err() {
+            self.join(None);
+        }
+        started
+    }
+
+    /// Hands in the core of a worker that got no thread; gives `rest` back.
+    fn retire<T>(&self, core: Box<Core>, rest: T) -> T {
+        self.close();
+        self.end_of_runner(Some(core));
+        rest
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.remotes.len()
+    }
+
+    /// Wakes a worker that was chosen by the idle protocol.
+    #[inline]
+    pub(super) fn unpark(&self, chosen: Option<usize>) {
+        if let Some(worker) = chosen {
+            self.remotes[worker].driver.unpark();
+        }
+    }
+
+    /// Whether anything stands in a queue that anybody may take from.
+    pub(super) fn has_visible_work(&self) -> bool {
+        !self.injector.is_empty() || self.remotes.iter().any(|remote| !remote.stealer.is_empty())
+    }
+}
+
+impl ThreadConfig {
+    pub(super) fn thread_name(&self, role: &str) -> String {
+        format!("{}-{role}", self.name)
+    }
+}
+
+impl Remote {
+    /// Notes that the worker begins another poll.
+    #[inline(always)]
+    pub(super) fn count_poll(&self) {
+        // ORDERING: Relaxed, and no read-modify-write: only the worker writes, and the sentinel needs no more than a change.
+        let polls = self.polls.load(Ordering::Relaxed);
+        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("workers", &self.workers())
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
+    }
+}

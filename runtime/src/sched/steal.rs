@@ -1,0 +1,83 @@
+//! Where does a worker look when it has nothing to do?
+//!
+//! In this order: the injector; the siblings' queues, beginning at a random one; then, of siblings that are busy, the readiness in their
+//! drivers and the expired timers in their wheels. What a sibling sleeps over is left to it: it waits for the same events.
+
+use super::core::Core;
+use super::idle::EndOfSearch;
+use super::shared::Remote;
+use crate::driver::Wait;
+use crate::sys::barrier;
+use crate::sys::sync::atomic::Ordering;
+use crate::task::refs::Notified;
+
+impl Core {
+    /// Finds a task to run: elsewhere, since the own queue is empty.
+    pub(super) fn find_work(&self) -> Option<Notified> {
+        if !self.is_searching.get() {
+            self.is_searching.set(self.shared.idle.begin_search());
+        }
+        let task = self.look_around();
+        if task.is_some() {
+            self.end_search();
+        }
+        task
+    }
+
+    fn look_around(&self) -> Option<Notified> {
+        if let Some(task) = self.shared.injector.steal_into(&self.queue) {
+            return Some(task);
+        }
+        if !self.is_searching.get() {
+            return None;
+        }
+        self.steal_tasks().or_else(|| self.steal_readiness())
+    }
+
+    fn steal_tasks(&self) -> Option<Notified> {
+        self.siblings()
+            .find_map(|sibling| sibling.stealer.steal_into(&self.queue))
+    }
+
+    fn steal_readiness(&self) -> Option<Notified> {
+        for sibling in self
+            .siblings()
+            .filter(|sibling| !sibling.is_asleep.load(Ordering::Relaxed))
+        {
+            self.wake_batch(|ready| {
+                sibling.driver.turn(Wait::Sweep, ready);
+                if sibling.timers.next_deadline().is_some() {
+                    sibling.timers.try_fire(self.shared.clock.now(), ready);
+                }
+            });
+            if let Some(task) = self.next_task() {
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    /// The other workers, each once, from a random one on.
+    fn siblings(&self) -> impl Iterator<Item = &Remote> {
+        let remotes = &self.shared.remotes;
+        let first = self.random.below(remotes.len() as u32) as usize;
+        (0..remotes.len())
+            .map(move |step| (first + step) % remotes.len())
+            .filter(|&index| index != self.index)
+            .map(|index| &remotes[index])
+    }
+
+    /// Ends a search that has found something: the last searcher passes on the wakes that were held back meanwhile.
+    fn end_search(&self) {
+        let idle = &self.shared.idle;
+        if self.is_searching.take()
+            && idle.end_search() == EndOfSearch::WasLast
+            && idle.has_sleepers()
+        {
+            barrier::heavy();
+            if self.shared.has_visible_work() {
+                self.shared.unpark(idle.wake_one_for_work());
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Where do a task's future and output lie?
+//!
+//! Behind the header, in the same room one after the other: first the future, then its output (the state word tells
+//! which, so there is no tag). A stage too large or too strictly aligned for the slab's classes stands in a box of its
+//! own, and the cell holds the pointer.
+
+use super::error::JoinError;
+use super::header::Header;
+use crate::util::slab::Class;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+/// Future or output, never both.
+pub(super) union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, JoinError>>,
+}
+
+/// The layout of the cell of a task with the future `F`.
+pub(super) struct Layout<F>(PhantomData<F>);
+
+/// Offset of the stage (or of the pointer to it) from the beginning of the cell.
+const STAGE_OFFSET: usize = size_of::<Header>();
+
+/// Cells begin at multiples of 64, the stage 32 behind.
+const STAGE_ALIGN_MAX: usize = if STAGE_OFFSET % 32 == 0 { 32 } else { 8 };
+
+impl<F: Future> Layout<F> {
+    const IN_PLACE: Option<Class> = if align_of::<Stage<F>>() <= STAGE_ALIGN_MAX {
+        Class::for_layout(STAGE_OFFSET + size_of::<Stage<F>>(), 64)
+    } else {
+        None
+    };
+
+    const BOXED: Class = match Class::for_layout(STAGE_OFFSET + size_of::<*mut ()>(), 64) {
+        Some(class) => class,
+        None => panic!("a header and a pointer fit every slab"),
+    };
+
+    /// The size class of the cell.
+    pub(super) const CLASS: Class = match Self::IN_PLACE {
+        Some(class) => class,
+        None => Self::BOXED,
+    };
+
+    /// Stores the future in a fresh cell.
+    ///
+    /// # Safety
+    ///
+    /// The cell is of [`CLASS`](Self::CLASS), unused, and nobody else knows it.
+    #[inline]
+    pub(super) unsafe fn store_future(cell: NonNull<Header>, future: F) {
+        // SAFETY: the class is large enough for the header and what stands behind it.
+        let place = unsafe { cell.as_ptr().cast::<u8>().add(STAGE_OFFSET) };
+        if Self::IN_PLACE.is_some() {
+            // SAFETY: the place has the size and alignment of a stage (checked by IN_PLACE), and is unused.
+            unsafe { place.cast::<F>().write(future) };
+        } else {
+            let boxed = Box::new(Stage::<F> {
+                future: ManuallyDrop::new(future),
+            });
+            // SAFETY: the place has the size and alignment of a pointer, and is unused.
+            unsafe { place.cast::<*mut Stage<F>>().write(Box::into_raw(boxed)) };
+        }
+    }
+
+    /// Where the stage is.
+    ///
+    /// # Safety
+    ///
+    /// The cell holds a task with the future `F`, stored by [`store_future`](Self::store_future).
+    #[inline]
+    unsafe fn stage(cell: NonNull<Header>) -> *mut Stage<F> {
+        // SAFETY: the cell is at least that large.
+        let place = unsafe { cell.as_ptr().cast::<u8>().add(STAGE_OFFSET) };
+        if Self::IN_PLACE.is_some() {
+            place.cast()
+        } else {
+            // SAFETY: `store_future` wrote the pointer here, and only `free_box` takes it away.
+            unsafe { place.cast::<*mut Stage<F>>().read() }
+        }
+    }
+
+    /// Where the future is, while it is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`stage`](Self::stage).
+    #[inline]
+    pub(super) unsafe fn future(cell: NonNull<Header>) -> *mut F {
+        // SAFETY: passed on to the caller.
+        unsafe { Self::stage(cell) }.cast()
+    }
+
+    /// Where the output is, once it is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`stage`](Self::stage).
+    #[inline]
+    pub(super) unsafe fn output(cell: NonNull<Header>) -> *mut Result<F::Output, JoinError> {
+        // SAFETY: passed on to the caller.
+        unsafe { Self::stage(cell) }.cast()
+    }
+
+    /// Frees the stage's box, if it has one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`stage`](Self::stage); future and output are gone, and this is called once.
+    #[inline]
+    pub(super) unsafe fn free_box(cell: NonNull<Header>) {
+        if Self::IN_PLACE.is_none() {
+            // SAFETY: passed on to the caller.
+            let stage = unsafe { Self::stage(cell) };
+            // SAFETY: the pointer came from `Box::into_raw`; a union of `ManuallyDrop`s drops nothing.
+            drop(unsafe { Box::from_raw(stage) });
+        }
+    }
+}

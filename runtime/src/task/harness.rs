@@ -1,0 +1,286 @@
+//! How is a task made, polled, cancelled, completed and freed?
+//!
+//! Everything here that touches future or output is generic over the future and is reached through the vtable; the state word
+//! decides, this file carries out.
+//!
+//! The order of an end: the future is dropped, the output stored (or dropped, if nobody wants it), the word set to COMPLETE, the
+//! joiner woken, the cell freed by whoever lets go of it last. A panic of the future, or of its destructor, becomes the output.
+
+use super::cell::Layout;
+use super::error::JoinError;
+use super::header::{Header, VTable};
+use super::join::JoinHandle;
+use super::refs::Notified;
+use super::schedule::Schedule;
+use super::state::{AfterPending, Completion, Start, State};
+use super::waker::LentWaker;
+use crate::sys::sync::UnsafeCell;
+use crate::util::slab::Class;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+/// The code of tasks with the future `F` under the scheduler `S`.
+struct Harness<F, S>(PhantomData<(F, S)>);
+
+/// The size class of the cell that a task with the future `F` needs.
+pub(crate) const fn class_of<F: Future>() -> Class {
+    Layout::<F>::CLASS
+}
+
+/// Builds a task in a cell: queued, with a join handle.
+///
+/// # Safety
+///
+/// The cell comes from the slab of a scheduler `S`, is of the class [`class_of::<F>()`](class_of), and is used by nobody.
+#[inline]
+pub(crate) unsafe fn init<F, S>(cell: NonNull<u8>, future: F) -> (Notified, JoinHandle<F::Output>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let cell = cell.cast::<Header>();
+    // SAFETY: passed on to the caller. First, because boxing a large future may panic, and the cell must not look live then.
+    unsafe { Layout::<F>::store_future(cell, future) };
+    let header = Header {
+        state: State::new_joinable(),
+        vtable: const { &Harness::<F, S>::VTABLE },
+        join_waker: UnsafeCell::new(MaybeUninit::uninit()),
+    };
+    // SAFETY: the cell is large enough, aligned to 64 and unused.
+    unsafe { cell.write(header) };
+    // SAFETY: the word says queued, and this is the first `Notified`.
+    let notified = unsafe { Notified::from_raw(cell) };
+    // SAFETY: the word counts one reference and JOIN_INTEREST for this handle, and its output is `F::Output`.
+    let handle = unsafe { JoinHandle::from_counted(cell) };
+    (notified, handle)
+}
+
+/// Cancels the task in a cell, if there is one that is not complete: its future is dropped and its joiner told.
+///
+/// # Safety
+///
+/// The cell was handed out by a slab and initialised at least once; no worker of its runtime runs or ever will.
+pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
+    let cell = cell.cast::<Header>();
+    // SAFETY: the first word of a cell that was ever in use is a state word, also when the cell is free again.
+    let state = unsafe { &(*cell.as_ptr()).state };
+    if state.seize() {
+        // SAFETY: the task is live, so all of its header is.
+        let cancel = unsafe { cell.as_ref() }.vtable.cancel;
+        // SAFETY: seized: we are its runner now.
+        unsafe { cancel(cell) };
+    }
+}
+
+/// Gives up a counted reference.
+///
+/// # Safety
+///
+/// The caller owns one that is counted in the word, and does not use it again.
+#[inline]
+pub(super) unsafe fn release(cell: NonNull<Header>) {
+    // SAFETY: the reference still keeps the cell.
+    if unsafe { cell.as_ref() }.state.release_reference() {
+        // SAFETY: complete, and the last reference is gone.
+        unsafe { free(cell) };
+    }
+}
+
+/// Frees a cell.
+///
+/// # Safety
+///
+/// The task is complete, its output gone, and nobody else refers to it.
+#[inline]
+pub(super) unsafe fn free(cell: NonNull<Header>) {
+    // SAFETY: the cell is still ours.
+    let vtable = unsafe { cell.as_ref() }.vtable;
+    // SAFETY: passed on to the caller.
+    unsafe { (vtable.free)(cell) };
+}
+
+impl<F, S> Harness<F, S>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    const VTABLE: VTable = VTable {
+        run: Self::run,
+        cancel: Self::cancel,
+        take_output: Self::take_output,
+        drop_output: Self::drop_output,
+        free: Self::free,
+        detach_unshared: Self::detach_unshared,
+        schedule: S::schedule,
+    };
+
+    unsafe fn run(cell: NonNull<Header>) {
+        // SAFETY: the caller holds the right of a `Notified`, so the task is incomplete and its cell live.
+        let state = unsafe { &cell.as_ref().state };
+        match state.start_poll() {
+            // SAFETY: the word says running, and we are the runner.
+            Start::Cancel => return unsafe { Self::cancel(cell) },
+            Start::Poll => {}
+        }
+        // SAFETY: as above.
+        match unsafe { Self::poll(cell) } {
+            Ok(Poll::Pending) => {
+                if state.finish_pending() == AfterPending::Requeue {
+                    // SAFETY: the verdict hands out the task's only `Notified`.
+                    S::reschedule(unsafe { Notified::from_raw(cell) });
+                }
+            }
+            // SAFETY: as above; the future has returned its output.
+            Ok(Poll::Ready(output)) => unsafe { Self::finish(cell, Ok(output)) },
+            // SAFETY: as above; the future has panicked and is not polled again.
+            Err(error) => unsafe { Self::finish(cell, Err(error)) },
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the runner of a running task.
+    #[inline(always)]
+    unsafe fn poll(cell: NonNull<Header>) -> Result<Poll<F::Output>, JoinError> {
+        // SAFETY: the task stays incomplete during its poll.
+        let waker = unsafe { LentWaker::new::<S>(cell) };
+        let mut context = Context::from_waker(&waker);
+        // SAFETY: a running task's cell holds its future, which only the runner touches.
+        let future = unsafe { &mut *Layout::<F>::future(cell) };
+        // SAFETY: the future stays where it was stored until `finish` or `cancel` drops it there.
+        let future = unsafe { Pin::new_unchecked(future) };
+        catch_unwind(AssertUnwindSafe(|| future.poll(&mut context))).map_err(JoinError::panic)
+    }
+
+    /// Drops the future and completes the task with an error.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner of a running task.
+    #[cold]
+    unsafe fn cancel(cell: NonNull<Header>) {
+        // SAFETY: passed on to the caller.
+        unsafe { Self::finish(cell, Err(JoinError::cancelled())) };
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the runner of a running task whose future is still in its place, and will not be polled again.
+    #[inline(always)]
+    unsafe fn finish(cell: NonNull<Header>, output: Result<F::Output, JoinError>) {
+        // SAFETY: passed on to the caller.
+        let output = match unsafe { Self::drop_future(cell) } {
+            Ok(()) => output,
+            Err(error) => {
+                drop_quietly(output);
+                Err(error)
+            }
+        };
+        // SAFETY: the runner's right lasts until `complete`.
+        let state = unsafe { &cell.as_ref().state };
+        let stored = state.has_join_interest();
+        if stored {
+            // SAFETY: the future is gone, its room is the output's.
+            unsafe { Layout::<F>::output(cell).write(output) };
+        } else {
+            drop_quietly(output);
+        }
+        let verdict = match state.complete(stored) {
+            Completion::DropOutput => {
+                // SAFETY: stored above, and the verdict says that nobody else will take it.
+                unsafe { Self::drop_output(cell) };
+                state.complete(false)
+            }
+            verdict => verdict,
+        };
+        match verdict {
+            // SAFETY: the verdict says that nobody refers to the cell.
+            Completion::Free => unsafe { Self::free(cell) },
+            // SAFETY: the verdict comes with a reference, and with a join waker that nobody changes any more.
+            Completion::WakeJoiner => unsafe { wake_joiner(cell) },
+            Completion::Shared => {}
+            Completion::DropOutput => unreachable!("there is no output to drop"),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`finish`](Self::finish).
+    #[inline(always)]
+    unsafe fn drop_future(cell: NonNull<Header>) -> Result<(), JoinError> {
+        if !std::mem::needs_drop::<F>() {
+            return Ok(());
+        }
+        // SAFETY: passed on to the caller.
+        let future = unsafe { Layout::<F>::future(cell) };
+        // SAFETY: the future is dropped here and nowhere else, where it was pinned.
+        let dropping = || unsafe { future.drop_in_place() };
+        catch_unwind(AssertUnwindSafe(dropping)).map_err(JoinError::panic)
+    }
+
+    unsafe fn take_output(cell: NonNull<Header>, into: *mut ()) {
+        // SAFETY: the caller has the right to the output of a complete task.
+        let output = unsafe { Layout::<F>::output(cell).read() };
+        // SAFETY: the caller gives a place for a `Result<F::Output, JoinError>`.
+        unsafe { into.cast::<Result<F::Output, JoinError>>().write(output) };
+    }
+
+    unsafe fn drop_output(cell: NonNull<Header>) {
+        // SAFETY: the caller has the right to the output, which is stored.
+        drop_quietly(unsafe { Layout::<F>::output(cell).read() });
+    }
+
+    unsafe fn free(cell: NonNull<Header>) {
+        // SAFETY: the caller is the last one to know the cell.
+        let header = unsafe { cell.as_ref() };
+        if header.state.has_join_waker() {
+            // SAFETY: JOIN_WAKER says that it is initialised, and nobody else can reach it.
+            header
+                .join_waker
+                .with_mut(|waker| unsafe { (*waker).assume_init_drop() });
+        }
+        // SAFETY: complete: future and output are gone.
+        unsafe { Layout::<F>::free_box(cell) };
+        // SAFETY: nothing in the cell needs dropping any more.
+        unsafe { S::free(cell, Layout::<F>::CLASS) };
+    }
+
+    unsafe fn detach_unshared(cell: NonNull<Header>) -> bool {
+        let Some(task) = S::take_unshared(cell) else {
+            return false;
+        };
+        // SAFETY: the caller's join handle keeps the cell.
+        let done = unsafe { cell.as_ref() }.state.detach_unshared();
+        S::put_unshared(task);
+        done
+    }
+}
+
+/// # Safety
+///
+/// The task is complete with a join waker, and the caller passes on a counted reference.
+#[cold]
+unsafe fn wake_joiner(cell: NonNull<Header>) {
+    // SAFETY: the reference keeps the cell.
+    let header = unsafe { cell.as_ref() };
+    // SAFETY: JOIN_WAKER is set, and after COMPLETE nobody writes to the field.
+    header
+        .join_waker
+        .with(|waker| unsafe { (*waker).assume_init_ref() }.wake_by_ref());
+    // SAFETY: the reference is the caller's.
+    unsafe { release(cell) };
+}
+
+/// Drops a value that user code may have made; a second panic has nowhere to go.
+#[inline(always)]
+fn drop_quietly<T>(value: T) {
+    if std::mem::needs_drop::<T>() {
+        drop(catch_unwind(AssertUnwindSafe(|| drop(value))));
+    }
+}

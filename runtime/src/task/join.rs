@@ -1,0 +1,245 @@
+//! How does a task's output reach whoever spawned it?
+
+use super::error::JoinError;
+use super::header::Header;
+use super::refs::TaskRef;
+use super::state::Detach;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+/// Owns the right to a task's output: await it to get it, drop it to detach the task.
+///
+/// The handle is one pointer. Dropping it does not cancel the task; [`abort`](Self::abort) does.
+///
+/// # Cancel safety
+///
+/// The handle is itself the future: dropping a borrow of it (`&mut handle` in a `select`) loses nothing, and the output
+/// stays until the handle takes it or is dropped.
+///
+/// # Errors
+///
+/// Awaiting gives a [`JoinError`] if the task panicked, was aborted, or was dropped by the end of its runtime.
+///
+/// # Panics
+///
+/// If polled again after it has given its output.
+///
+/// # Examples
+///
+/// ```
+/// let rt = filch::Runtime::new()?;
+/// let sum = rt.block_on(async {
+///     let handles: Vec<_> = (1..=4).map(|n| filch::spawn(async move { n * n })).collect();
+///     let mut sum = 0;
+///     for handle in handles {
+///         sum += handle.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 30);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct JoinHandle<T> {
+    inner: Inner,
+    _output: PhantomData<T>,
+}
+
+/// One pointer wide: the two states without a task are told from pointers by their alignment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Inner(NonNull<Header>);
+
+impl Inner {
+    /// The output was taken.
+    const TAKEN: Self = Self::marker(1);
+    /// The task was never started, since its runtime had ended.
+    const NEVER: Self = Self::marker(2);
+
+    const fn marker(address: usize) -> Self {
+        match NonNull::new(std::ptr::without_provenance_mut(address)) {
+            Some(marker) => Self(marker),
+            None => panic!("a marker is not null"),
+        }
+    }
+
+    #[inline]
+    fn task(&self) -> Option<&Header> {
+        if *self == Self::TAKEN || *self == Self::NEVER {
+            return None;
+        }
+        // SAFETY: any other value is a cell which the handle's counted reference keeps.
+        Some(unsafe { self.0.as_ref() })
+    }
+}
+
+// SAFETY: the handle gives a `T` to the thread it is on; everything else goes through the atomic word.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: through a shared handle there is no way to the output.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    ///
+    /// The word counts a reference and JOIN_INTEREST for this handle, and the task's output is a `T`.
+    #[inline]
+    pub(crate) unsafe fn from_counted(cell: NonNull<Header>) -> Self {
+        Self {
+            inner: Inner(cell),
+            _output: PhantomData,
+        }
+    }
+
+    /// The handle of a task that was never started, because its runtime has ended.
+    pub(crate) fn never_started() -> Self {
+        Self {
+            inner: Inner::NEVER,
+            _output: PhantomData,
+        }
+    }
+
+    /// Cancels the task: its future is dropped at the next point where it gives up its worker, unless it is complete by
+    /// then. Returns at once; await the handle to know when it has happened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// rt.block_on(async {
+    ///     let forever = filch::spawn(std::future::pending::<()>());
+    ///     forever.abort();
+    ///     assert!(forever.await.unwrap_err().is_cancelled());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn abort(&self) {
+        let Some(task) = self.inner.task() else {
+            return;
+        };
+        task.state.add_reference();
+        // SAFETY: counted just now.
+        unsafe { TaskRef::from_counted(self.inner.0) }.abort();
+    }
+
+    /// Whether the output is there, or was taken.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.inner
+            .task()
+            .is_none_or(|task| task.state.is_complete())
+    }
+
+    /// Lets the task run on by itself; the same as dropping the handle, said aloud.
+    pub fn detach(self) {
+        drop(self);
+    }
+
+    /// Takes the output of a complete task and lets go of the cell.
+    fn take(&mut self) -> Result<T, JoinError> {
+        let cell = self.inner.0;
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        // SAFETY: the handle's reference keeps the cell.
+        let vtable = unsafe { cell.as_ref() }.vtable;
+        // SAFETY: complete, and the right to the output is the handle's, which has not used it.
+        unsafe { (vtable.take_output)(cell, output.as_mut_ptr().cast()) };
+        self.inner = Inner::TAKEN;
+        // SAFETY: the handle's reference, given up: `inner` does not point to the cell any more.
+        drop(unsafe { TaskRef::from_counted(cell) });
+        // SAFETY: written by `take_output`.
+        unsafe { output.assume_init() }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(task) = self.inner.task() else {
+            assert!(
+                self.inner == Inner::NEVER,
+                "a JoinHandle was polled after it had given its output; await it once"
+            );
+            self.inner = Inner::TAKEN;
+            return Poll::Ready(Err(JoinError::cancelled()));
+        };
+        if task.state.is_complete() || register(task, cx.waker()) {
+            return Poll::Ready(self.take());
+        }
+        Poll::Pending
+    }
+}
+
+/// Sees to it that the waker is woken at completion. True if the task is complete already.
+fn register(task: &Header, waker: &Waker) -> bool {
+    if task.state.has_join_waker() {
+        // SAFETY: JOIN_WAKER is set, so the field is initialised, and only this handle would change it.
+        let same = task
+            .join_waker
+            .with(|stored| unsafe { (*stored).assume_init_ref() }.will_wake(waker));
+        if same {
+            return task.state.is_complete();
+        }
+        if !task.state.retract_join_waker() {
+            return true;
+        }
+        // SAFETY: taken back: the field is initialised, and only ours.
+        task.join_waker
+            .with_mut(|stored| unsafe { (*stored).assume_init_drop() });
+    }
+    let waker = waker.clone();
+    // SAFETY: JOIN_WAKER is not set: the field is the handle's alone, and holds nothing.
+    task.join_waker
+        .with_mut(|stored| unsafe { stored.write(MaybeUninit::new(waker)) });
+    if task.state.publish_join_waker() {
+        return false;
+    }
+    // SAFETY: not published: still initialised, and only ours.
+    task.join_waker
+        .with_mut(|stored| unsafe { (*stored).assume_init_drop() });
+    true
+}
+
+impl<T> Drop for JoinHandle<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(task) = self.inner.task() else {
+            return;
+        };
+        let cell = self.inner.0;
+        // SAFETY: the handle's reference keeps the cell.
+        if !unsafe { (task.vtable.detach_unshared)(cell) } {
+            detach_slow(task, cell);
+        }
+    }
+}
+
+/// Detaches a task that others may be at.
+#[cold]
+fn detach_slow(task: &Header, cell: NonNull<Header>) {
+    match task.state.detach() {
+        Detach::Done => return,
+        Detach::DropWaker => {
+            // SAFETY: the verdict gave the field back to the handle, initialised.
+            task.join_waker
+                .with_mut(|stored| unsafe { (*stored).assume_init_drop() });
+        }
+        Detach::DropOutput => {
+            // SAFETY: complete, the output stored and not taken (else `inner` would be TAKEN).
+            unsafe { (task.vtable.drop_output)(cell) };
+        }
+    }
+    // SAFETY: the handle's reference, given up.
+    drop(unsafe { TaskRef::from_counted(cell) });
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,113 @@
+//! What does holding a pointer to a task mean?
+//!
+//! | type | right | counted in the word |
+//! |---|---|---|
+//! | [`Notified`] | to poll the task once: exists at most once per task | no |
+//! | [`TaskRef`] | to wake, abort or ask about the task; keeps the cell | yes |
+//!
+//! A `Waker` is a `TaskRef` in disguise ([`waker`](super::waker)), and so is the inside of a join handle.
+
+use super::harness;
+use super::header::Header;
+use super::state::Wake;
+use std::ptr::NonNull;
+
+/// The right to run a task, once. Whoever holds it must run it or put it into a queue; at shutdown it may be forgotten, since
+/// the slab still knows the task.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Notified(NonNull<Header>);
+
+// SAFETY: a `Notified` exists at most once per task (the word's NOTIFIED bit hands it out), so moving it to another thread
+// moves the exclusive right to the future, which `spawn` requires to be `Send`.
+unsafe impl Send for Notified {}
+
+impl Notified {
+    /// # Safety
+    ///
+    /// The task must be in the phase *queued* and no other `Notified` of it may exist.
+    #[inline]
+    pub(crate) unsafe fn from_raw(cell: NonNull<Header>) -> Self {
+        Self(cell)
+    }
+
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn as_raw(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// Polls the task, or cancels it if that was asked for.
+    #[inline]
+    pub(crate) fn run(self) {
+        // SAFETY: a task in the phase queued is not freed, and we hold the right to leave that phase.
+        let vtable = unsafe { self.0.as_ref() }.vtable;
+        // SAFETY: the vtable belongs to this cell, and `self` is the right to run it.
+        unsafe { (vtable.run)(self.0) }
+    }
+
+    /// Cancels the task instead of running it.
+    pub(crate) fn cancel(self) {
+        // SAFETY: a task in the phase queued is not freed, and we hold the right to leave that phase.
+        let wake = unsafe { self.0.as_ref() }.state.abort();
+        debug_assert!(wake == Wake::Nothing, "it is queued already, by us");
+        self.run();
+    }
+}
+
+/// A counted reference to a task of any output type.
+#[derive(Debug)]
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: everything done through a `TaskRef` goes through the atomic word.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    /// # Safety
+    ///
+    /// The caller passes on a reference that is counted in the word.
+    pub(crate) unsafe fn from_counted(cell: NonNull<Header>) -> Self {
+        Self(cell)
+    }
+
+    #[inline]
+    pub(crate) fn as_raw(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: the reference we hold keeps the cell.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Asks for the task's cancellation.
+    pub(crate) fn abort(&self) {
+        if self.header().state.abort() == Wake::Schedule {
+            // SAFETY: the verdict hands out the task's only `Notified`.
+            let task = unsafe { Notified::from_raw(self.0) };
+            (self.header().vtable.schedule)(task);
+        }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        self.header().state.add_reference();
+        Self(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: we give up the reference that `from_counted` was given.
+        unsafe { harness::release(self.0) }
+    }
+}

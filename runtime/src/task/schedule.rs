@@ -1,0 +1,38 @@
+//! What does a task ask of its scheduler?
+
+use super::header::Header;
+use super::refs::Notified;
+use crate::util::slab::Class;
+use std::ptr::NonNull;
+
+/// The scheduler as its tasks see it: static functions, because a task finds its scheduler through the slab chunk its
+/// cell lies in and carries no pointer to it.
+pub(crate) trait Schedule: Send + Sync + 'static {
+    /// Whether the current thread is a worker of the runtime this task belongs to. Its runtime then cannot end before the
+    /// current poll does.
+    ///
+    /// # Safety
+    ///
+    /// The cell must be live.
+    unsafe fn is_home(cell: NonNull<Header>) -> bool;
+
+    /// Puts a woken task into a queue.
+    fn schedule(task: Notified);
+
+    /// Puts a task that was woken during its own poll behind those that wait already.
+    fn reschedule(task: Notified);
+
+    /// Takes the task out of the place where only the current thread can get it, if it is there: the right to act on
+    /// it as its only holder.
+    fn take_unshared(cell: NonNull<Header>) -> Option<Notified>;
+
+    /// Gives back what [`take_unshared`](Self::take_unshared) took.
+    fn put_unshared(task: Notified);
+
+    /// Gives the memory of a cell back.
+    ///
+    /// # Safety
+    ///
+    /// The cell came from this scheduler with this class, holds nothing that needs dropping, and is not used again.
+    unsafe fn free(cell: NonNull<Header>, class: Class);
+}
