@@ -37,3 +37,10 @@ pub use join::JoinHandle;
 
 #[cfg(not(any(loom, shuttle)))]
 pub use crate::spawn::{spawn, spawn_blocking, yield_now};
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;

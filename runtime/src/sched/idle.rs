@@ -293,7 +293,7 @@ mod loom_tests {
     /// A lost wake-up shows as a deadlock, which loom reports.
     fn all_tasks_are_done(workers: usize, pushes: usize, preemptions: usize) {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(preemptions);
+        builder.preemption_bound.get_or_insert(preemptions);
         builder.check(move || {
             let model = Model::new(workers, pushes);
             let threads: Vec<_> = (0..workers)

@@ -178,7 +178,7 @@ mod loom_tests {
     /// Owner: put 1, put 2, take, put 1 again if it got out, take. Thieves: as given. Every task put in comes out once.
     fn each_task_comes_out_once(thieves: usize) {
         let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
+        model.preemption_bound.get_or_insert(3);
         model.check(move || {
             let (slot, owner) = Slot::new();
             let slot = Arc::new(slot);
