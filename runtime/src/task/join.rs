@@ -212,14 +212,21 @@ impl<T> Drop for JoinHandle<T> {
         let cell = self.inner.0;
         // SAFETY: the handle's reference keeps the cell.
         if !unsafe { (task.vtable.detach_unshared)(cell) } {
-            detach_slow(task, cell);
+            // SAFETY: the handle's reference, passed on.
+            unsafe { detach_slow(cell) };
         }
     }
 }
 
 /// Detaches a task that others may be at.
+///
+/// # Safety
+///
+/// The caller passes on the handle's counted reference. The cell comes as a pointer, since it may be freed during the call.
 #[cold]
-fn detach_slow(task: &Header, cell: NonNull<Header>) {
+unsafe fn detach_slow(cell: NonNull<Header>) {
+    // SAFETY: the handle's reference keeps the cell, unless the verdict is `Done`.
+    let task = unsafe { cell.as_ref() };
     match task.state.detach() {
         Detach::Done => return,
         Detach::DropWaker => {
