@@ -1,6 +1,6 @@
 //! Every interleaving of two or three parties at one task: what each side may do, against each other.
 
-use super::testing::{TestQueue, counted, spawn};
+use super::testing::{TestQueue, counted, spawn, spawn_home};
 use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::sys::sync::{Arc, Mutex, thread};
 use std::future::poll_fn;
@@ -24,13 +24,13 @@ fn idle_waker() -> Waker {
 }
 
 /// Two threads set a flag each (relaxed) and wake; the task must see both, whatever the order: a wake publishes the waker's writes.
-fn wakes_publish(by_value: bool) {
+fn wakes_publish(by_value: bool, home: bool) {
     // Four threads: more preemptions take minutes.
     model_bounded(2, move || {
         let queue = TestQueue::new();
         let flags = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let waker = Arc::new(Mutex::new(None::<Waker>));
-        drop(spawn(&queue, {
+        let future = {
             let (flags, waker) = (flags.clone(), waker.clone());
             poll_fn(move |cx| {
                 if waker.lock().is_none() {
@@ -42,7 +42,12 @@ fn wakes_publish(by_value: bool) {
                     false => Poll::Pending,
                 }
             })
-        }));
+        };
+        drop(if home {
+            spawn_home(&queue, future)
+        } else {
+            spawn(&queue, future)
+        });
         queue.pop().expect("just spawned").run();
         let stored = waker.lock().clone().expect("stored by the first poll");
         let threads = [0, 1].map(|n| {
@@ -82,12 +87,17 @@ fn wakes_publish(by_value: bool) {
 
 #[test]
 fn loom_task_wake_by_ref_publishes() {
-    wakes_publish(false);
+    wakes_publish(false, false);
 }
 
 #[test]
 fn loom_task_wake_by_value_publishes() {
-    wakes_publish(true);
+    wakes_publish(true, false);
+}
+
+#[test]
+fn loom_task_home_wake_publishes() {
+    wakes_publish(true, true);
 }
 
 /// The joiner polls, with two different wakers, while the task runs: it gets the output, once, or is woken with the last waker.

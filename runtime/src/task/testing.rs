@@ -76,6 +76,24 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    spawn_under::<F, TestScheduler<false>>(queue, future)
+}
+
+/// The same, woken as by workers of its own runtime.
+pub(super) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_under::<F, TestScheduler<true>>(queue, future)
+}
+
+fn spawn_under<F, S>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
     assert!(harness::class_of::<F>().bytes() <= CELL_BYTES);
     let cell = Box::into_raw(Box::new(TestCell {
         room: [0; CELL_BYTES],
@@ -83,7 +101,7 @@ where
     }));
     let cell = NonNull::new(cell).expect("a box is not null").cast::<u8>();
     // SAFETY: a fresh cell with room for the class; `free` gives it back.
-    let (task, handle) = unsafe { harness::init::<F, TestScheduler>(cell, future) };
+    let (task, handle) = unsafe { harness::init::<F, S>(cell, future) };
     queue.push(task);
     handle
 }
@@ -94,11 +112,12 @@ fn queue_of<'a>(cell: NonNull<Header>) -> &'a Arc<TestQueue> {
     unsafe { &(*cell.cast::<TestCell>().as_ptr()).queue }
 }
 
-pub(super) struct TestScheduler;
+/// `HOME`: whether threads count as workers of the tasks' own runtime, so that a wake by value takes the short way.
+pub(super) struct TestScheduler<const HOME: bool>;
 
-impl Schedule for TestScheduler {
+impl<const HOME: bool> Schedule for TestScheduler<HOME> {
     unsafe fn is_home(_cell: NonNull<Header>) -> bool {
-        false
+        HOME
     }
 
     fn schedule(task: Notified) {
