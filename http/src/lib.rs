@@ -1,1 +1,5 @@
 //! filch-http
+
+pub mod proto;
+
+pub use proto::Limits;

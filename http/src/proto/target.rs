@@ -1,0 +1,248 @@
+//! Of what form is a request target, and does its method allow it?
+//!
+//! Four forms (RFC 9112, section 3.2): a path for nearly everything, a whole URI when the client thinks that it
+//! talks to a proxy (a server must take it), `host:port` for CONNECT alone, `*` for OPTIONS alone. Anything else is
+//! refused, since two servers that guess differently serve different resources.
+
+use super::error::Refusal;
+use super::scan;
+
+/// The form of a request target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TargetForm {
+    /// A path and perhaps a query: `/where?q=now`.
+    Origin,
+    /// A URI: `http://www.example.org/pub`.
+    Absolute,
+    /// A host and a port: `www.example.com:80`.
+    Authority,
+    /// `*`: the server as a whole.
+    Asterisk,
+}
+
+impl TargetForm {
+    /// The form of `target`, which is not empty and holds only bytes a target may hold.
+    #[inline]
+    pub(crate) fn of(method: &[u8], target: &[u8]) -> Result<Self, Refusal> {
+        if target.first() == Some(&b'/') && method != b"CONNECT" {
+            return Ok(Self::Origin);
+        }
+        Self::of_rare(method, target)
+    }
+
+    #[cold]
+    fn of_rare(method: &[u8], target: &[u8]) -> Result<Self, Refusal> {
+        match (method, target) {
+            (b"CONNECT", authority) if is_authority_with_port(authority) => Ok(Self::Authority),
+            (b"CONNECT", _) => Err(Refusal::Target),
+            (b"OPTIONS", b"*") => Ok(Self::Asterisk),
+            (_, uri) if is_absolute(uri) => Ok(Self::Absolute),
+            _ => Err(Refusal::Target),
+        }
+    }
+
+    /// The path within a target of this form.
+    #[inline]
+    pub(crate) fn path(self, target: &str) -> &str {
+        match self {
+            Self::Origin => before_query(target),
+            Self::Absolute => absolute_path(target),
+            Self::Authority => "",
+            Self::Asterisk => target,
+        }
+    }
+}
+
+#[inline]
+fn before_query(target: &str) -> &str {
+    match target.bytes().position(|byte| byte == b'?') {
+        Some(at) => &target[..at],
+        None => target,
+    }
+}
+
+fn absolute_path(target: &str) -> &str {
+    let rest = target.split_once("://").map_or("", |(_, rest)| rest);
+    match rest.find(['/', '?']) {
+        Some(at) if rest[at..].starts_with('/') => before_query(&rest[at..]),
+        _ => "/",
+    }
+}
+
+/// `http://` or `https://`, a host, and whatever follows it. Without user information: that is how a link shows one
+/// host and leads to another (RFC 9110, section 4.2.4).
+fn is_absolute(uri: &[u8]) -> bool {
+    let Some(rest) = strip_scheme(uri) else {
+        return false;
+    };
+    let end = rest
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?'))
+        .unwrap_or(rest.len());
+    end > 0 && is_host(&rest[..end])
+}
+
+fn strip_scheme(uri: &[u8]) -> Option<&[u8]> {
+    [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find_map(|scheme| {
+            let head = uri.get(..scheme.len())?;
+            head.eq_ignore_ascii_case(scheme)
+                .then(|| &uri[scheme.len()..])
+        })
+}
+
+fn is_authority_with_port(authority: &[u8]) -> bool {
+    let has_port = matches!(authority.iter().rposition(|byte| *byte == b':'), Some(at) if at > 0 && at + 1 < authority.len());
+    has_port && !authority.ends_with(b"]") && is_host(authority)
+}
+
+/// Whether `host` is `uri-host [ ":" port ]` (RFC 9110, section 7.2), which may be empty.
+#[inline]
+pub(crate) fn is_host(host: &[u8]) -> bool {
+    if host.first() == Some(&b'[') {
+        return is_bracketed_host(host);
+    }
+    let name_len = host
+        .iter()
+        .position(|byte| !scan::is(*byte, scan::HOST))
+        .unwrap_or(host.len());
+    match &host[name_len..] {
+        [] => true,
+        [b':', port @ ..] => name_len > 0 && is_port(port),
+        _ => false,
+    }
+}
+
+/// `"[" IPv6address "]" [ ":" port ]` (RFC 3986, section 3.2.2). No IPvFuture: there is none.
+fn is_bracketed_host(host: &[u8]) -> bool {
+    let Some(end) = host.iter().position(|byte| *byte == b']') else {
+        return false;
+    };
+    let address = std::str::from_utf8(&host[1..end]).unwrap_or("");
+    let port_is_good = match &host[end + 1..] {
+        [] => true,
+        [b':', port @ ..] => is_port(port),
+        _ => false,
+    };
+    port_is_good && address.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+/// `*DIGIT` (RFC 3986, section 3.2.3), of which five are enough for any port.
+fn is_port(port: &[u8]) -> bool {
+    port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(method: &str, target: &str) -> Option<TargetForm> {
+        TargetForm::of(method.as_bytes(), target.as_bytes()).ok()
+    }
+
+    /// RFC 9112, section 3.2.1.
+    #[test]
+    fn origin_form() {
+        assert_eq!(form("GET", "/"), Some(TargetForm::Origin));
+        assert_eq!(form("OPTIONS", "/where?q=now"), Some(TargetForm::Origin));
+        assert_eq!(form("GET", "where"), None);
+        assert_eq!(form("GET", "?q"), None);
+    }
+
+    /// RFC 9112, section 3.2.2.
+    #[test]
+    fn absolute_form() {
+        for good in [
+            "http://a/b",
+            "HTTPS://a",
+            "http://a:80/",
+            "http://[::1]:8080/x?y",
+            "http://a?q",
+        ] {
+            assert_eq!(form("GET", good), Some(TargetForm::Absolute), "{good}");
+        }
+        for bad in [
+            "http:/a",
+            "http://",
+            "http:///a",
+            "ftp://a/b",
+            "http://u@a/b",
+            "http://[::1/",
+            "http://a:x/",
+            "http://:80/",
+        ] {
+            assert_eq!(form("GET", bad), None, "{bad}");
+        }
+    }
+
+    /// RFC 9112, section 3.2.3.
+    #[test]
+    fn authority_form_is_for_connect_alone() {
+        assert_eq!(
+            form("CONNECT", "a.example:443"),
+            Some(TargetForm::Authority)
+        );
+        assert_eq!(form("CONNECT", "[::1]:443"), Some(TargetForm::Authority));
+        assert_eq!(form("GET", "a.example:443"), None);
+        for bad in [
+            "/",
+            "a.example",
+            ":443",
+            "a.example:",
+            "http://a/",
+            "[::1]",
+            "a:65536000",
+        ] {
+            assert_eq!(form("CONNECT", bad), None, "{bad}");
+        }
+    }
+
+    /// RFC 9112, section 3.2.4.
+    #[test]
+    fn asterisk_form_is_for_options_alone() {
+        assert_eq!(form("OPTIONS", "*"), Some(TargetForm::Asterisk));
+        assert_eq!(form("GET", "*"), None);
+        assert_eq!(form("OPTIONS", "*a"), None);
+    }
+
+    #[test]
+    fn paths() {
+        for (form, target, path) in [
+            (TargetForm::Origin, "/a/b", "/a/b"),
+            (TargetForm::Origin, "/a?b?c", "/a"),
+            (TargetForm::Absolute, "http://h/a?b", "/a"),
+            (TargetForm::Absolute, "http://h?a/b", "/"),
+            (TargetForm::Absolute, "http://h", "/"),
+            (TargetForm::Authority, "h:1", ""),
+            (TargetForm::Asterisk, "*", "*"),
+        ] {
+            assert_eq!(form.path(target), path, "{target}");
+        }
+    }
+
+    /// RFC 9110, section 7.2.
+    #[test]
+    fn hosts() {
+        for good in [
+            "",
+            "a",
+            "a.example",
+            "a:80",
+            "a:",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "a_b",
+            "xn--a",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "a b", "a/b", "a@b", "a,b", "a:b", "a:80:80", "[::1", "::1", "[::1]x", "a:123456",
+            ":80", "[a]", "a\x7f", "a?", "\\",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+}
