@@ -22,6 +22,7 @@
 //! How it works inside stands in docs/ARCHITECTURE.md of the repository.
 
 pub(crate) mod driver;
+pub(crate) mod reactor;
 pub(crate) mod sched;
 pub(crate) mod sys;
 pub mod task;
@@ -32,8 +33,6 @@ pub(crate) mod util;
 pub(crate) mod blocking;
 #[cfg(not(any(loom, shuttle)))]
 pub mod io;
-#[cfg(not(any(loom, shuttle)))]
-pub(crate) mod reactor;
 #[cfg(not(any(loom, shuttle)))]
 pub mod runtime;
 #[cfg(not(any(loom, shuttle)))]

@@ -1,0 +1,344 @@
+//! What has the kernel to report to one worker?
+//!
+//! Each worker has an epoll instance of its own, in a lock that the worker holds only while it waits or sweeps; meanwhile an idle sibling, or the
+//! sentinel, may sweep it (`try_lock`, no wait). Descriptors are registered once, edge-triggered, for what they will ever be used for.
+//!
+//! An `unpark` must end the owner's wait even if a thief fetches its event first. So there is a flag beside the eventfd: it is set before the eventfd is
+//! written, the owner looks at it under the lock before it waits, and whoever fetches the event without having waited sets it again.
+//!
+//! This file is the door to mio.
+
+use super::readiness::Event;
+use super::source::{Events, Source};
+use super::table::{Table, Token};
+use crate::driver::{Driver, Wait};
+use crate::sys::sync::atomic::{AtomicBool, Ordering};
+use crate::sys::sync::{Arc, Mutex};
+use crate::util::wake_batch::WakeBatch;
+use mio::unix::SourceFd;
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+/// How many events one turn takes at most; more stay in the kernel for the next.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// The token of the eventfd that ends a wait. No slot gets this number: there are fewer descriptors.
+const UNPARK: mio::Token = mio::Token(usize::MAX);
+
+const _: () = assert!(usize::BITS == 64, "a token takes 64 bits");
+
+/// What a descriptor will be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Read,
+    Write,
+    Both,
+}
+
+/// One worker's epoll instance.
+pub(crate) struct Poller {
+    waiting: Mutex<Waiting>,
+    registry: mio::Registry,
+    unpark: mio::Waker,
+    is_unparked: AtomicBool,
+    table: Table,
+    is_shut_down: AtomicBool,
+}
+
+struct Waiting {
+    poll: mio::Poll,
+    events: mio::Events,
+}
+
+/// A descriptor's place with a poller.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    token: Token,
+    pub(crate) source: Arc<Source>,
+}
+
+impl Poller {
+    /// # Errors
+    ///
+    /// If no epoll instance or eventfd is to be had; the error names which.
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new().map_err(step("cannot make an epoll instance"))?;
+        let registry = poll
+            .registry()
+            .try_clone()
+            .map_err(step("cannot duplicate an epoll instance"))?;
+        let unpark = mio::Waker::new(&registry, UNPARK).map_err(step("cannot make an eventfd"))?;
+        let events = mio::Events::with_capacity(EVENTS_PER_TURN);
+        Ok(Self {
+            waiting: Mutex::new(Waiting { poll, events }),
+            registry,
+            unpark,
+            is_unparked: AtomicBool::new(false),
+            table: Table::default(),
+            is_shut_down: AtomicBool::new(false),
+        })
+    }
+
+    /// Registers a descriptor. It stays registered until [`deregister`](Self::deregister), which comes before it is closed.
+    ///
+    /// # Errors
+    ///
+    /// What `epoll_ctl(2)` says: `EPERM` for a regular file, `ENOSPC` beyond the user's watches, `ENOMEM`, `EEXIST` for one registered twice.
+    pub(crate) fn register(
+        &self,
+        descriptor: RawFd,
+        interest: Interest,
+    ) -> io::Result<Registration> {
+        let source = Arc::new(Source::new());
+        let token = self.table.insert(source.clone());
+        let to_kernel = mio::Token(token.to_bits() as usize);
+        if let Err(error) =
+            self.registry
+                .register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())
+        {
+            self.table.remove(token);
+            return Err(step("cannot register a descriptor with epoll")(error));
+        }
+        if self.is_shut_down.load(Ordering::Acquire) {
+            // Too late for `shutdown` to have seen it; without this it would wait for ever.
+            source.shut_down(&mut WakeBatch::new());
+        }
+        Ok(Registration { token, source })
+    }
+
+    /// Takes a descriptor out, from any thread. Events of it that were fetched already find nothing.
+    pub(crate) fn deregister(&self, descriptor: RawFd, registration: &Registration) {
+        self.table.remove(registration.token);
+        // It fails only if the descriptor was closed behind our back, and then it is out already.
+        let _ = self.registry.deregister(&mut SourceFd(&descriptor));
+    }
+
+    /// The runtime has ended: no event comes any more, and whoever waits learns it.
+    pub(crate) fn shutdown(&self, ready: &mut WakeBatch) {
+        // ORDERING: Release and the table's lock; partner is the load in `register`: either that sees the flag or `all` the source.
+        self.is_shut_down.store(true, Ordering::Release);
+        for source in self.table.all() {
+            source.shut_down(ready);
+        }
+    }
+}
+
+impl Driver for Poller {
+    fn turn(&self, wait: Wait, ready: &mut WakeBatch) {
+        let sweep = wait == Wait::Sweep;
+        let mut waiting = match sweep {
+            true => match self.waiting.try_lock() {
+                Some(waiting) => waiting,
+                None => return,
+            },
+            false => self.waiting.lock(),
+        };
+        // ORDERING: Acquire pairs with `unpark`'s Release: what its caller did before is ours to see.
+        let timeout = match wait {
+            _ if !sweep && self.is_unparked.swap(false, Ordering::Acquire) => Some(Duration::ZERO),
+            Wait::Sweep => Some(Duration::ZERO),
+            Wait::AtMost(timeout) => Some(timeout),
+            Wait::Forever => None,
+        };
+        let Waiting { poll, events } = &mut *waiting;
+        match poll.poll(events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
+            Err(error) => panic!(
+                "epoll_wait failed, which only a closed or corrupted descriptor explains: {error}"
+            ),
+        }
+        let mut was_unparked = false;
+        let events = events.iter().filter_map(|event| {
+            if event.token() == UNPARK {
+                was_unparked = true;
+                return None;
+            }
+            Some((Token::from_bits(event.token().0 as u64), from_mio(event)))
+        });
+        self.table
+            .for_each(events, |source, events| source.deliver(events, ready));
+        if was_unparked {
+            // The owner's wait has ended by it, or is still to be ended by it.
+            // ORDERING: Relaxed: under the lock, which orders it with the owner's next look.
+            self.is_unparked.store(sweep, Ordering::Relaxed);
+        }
+    }
+
+    fn unpark(&self) {
+        // ORDERING: Release pairs with the Acquire in `turn`.
+        self.is_unparked.store(true, Ordering::Release);
+        // An eventfd can only refuse when its counter is full, and then it is readable, which is what we want.
+        let _ = self.unpark.wake();
+    }
+}
+
+impl Interest {
+    fn to_mio(self) -> mio::Interest {
+        match self {
+            Self::Read => mio::Interest::READABLE,
+            Self::Write => mio::Interest::WRITABLE,
+            Self::Both => mio::Interest::READABLE | mio::Interest::WRITABLE,
+        }
+    }
+}
+
+fn from_mio(event: &mio::event::Event) -> Events {
+    let is_error = event.is_error();
+    Events {
+        read: Event {
+            is_ready: event.is_readable(),
+            is_closed: event.is_read_closed(),
+            is_error,
+        },
+        write: Event {
+            is_ready: event.is_writable(),
+            is_closed: event.is_write_closed(),
+            is_error,
+        },
+    }
+}
+
+/// Says in an error which step failed, and keeps its kind.
+fn step(what: &'static str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller")
+            .field("is_unparked", &self.is_unparked)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::Direction;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    fn sweep(poller: &Poller) -> usize {
+        let mut ready = WakeBatch::new();
+        poller.turn(Wait::Sweep, &mut ready);
+        ready.len()
+    }
+
+    fn watched(poller: &Poller) -> (UnixStream, UnixStream, Registration) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let registration = poller.register(theirs.as_raw_fd(), Interest::Both).unwrap();
+        sweep(poller);
+        for direction in [Direction::Read, Direction::Write] {
+            if let Some(seen) = registration.source.look(direction) {
+                registration.source.clear(direction, seen);
+            }
+        }
+        (ours, theirs, registration)
+    }
+
+    #[test]
+    fn data_makes_readable_and_an_end_makes_final() {
+        let poller = Poller::new().unwrap();
+        let (mut ours, theirs, registration) = watched(&poller);
+        sweep(&poller);
+        assert!(registration.source.look(Direction::Read).is_none());
+        ours.write_all(b"x").unwrap();
+        sweep(&poller);
+        assert!(
+            !registration
+                .source
+                .look(Direction::Read)
+                .unwrap()
+                .is_final()
+        );
+        drop(ours);
+        sweep(&poller);
+        assert!(
+            registration
+                .source
+                .look(Direction::Read)
+                .unwrap()
+                .is_final()
+        );
+        poller.deregister(theirs.as_raw_fd(), &registration);
+    }
+
+    #[test]
+    fn nothing_comes_after_deregistration() {
+        let poller = Poller::new().unwrap();
+        let (mut ours, theirs, registration) = watched(&poller);
+        poller.deregister(theirs.as_raw_fd(), &registration);
+        ours.write_all(b"x").unwrap();
+        sweep(&poller);
+        assert!(registration.source.look(Direction::Read).is_none());
+    }
+
+    #[test]
+    fn an_unpark_that_a_thief_fetched_still_ends_the_wait() {
+        let poller = Poller::new().unwrap();
+        poller.unpark();
+        sweep(&poller);
+        sweep(&poller);
+        // Would wait for ever.
+        poller.turn(Wait::Forever, &mut WakeBatch::new());
+    }
+
+    #[test]
+    fn an_unpark_ends_one_wait() {
+        let poller = Arc::new(Poller::new().unwrap());
+        poller.unpark();
+        poller.turn(Wait::Forever, &mut WakeBatch::new());
+        let other = poller.clone();
+        let waiter = std::thread::spawn(move || other.turn(Wait::Forever, &mut WakeBatch::new()));
+        while poller.waiting.try_lock().is_some() {
+            std::thread::yield_now();
+        }
+        assert_eq!(
+            sweep(&poller),
+            0,
+            "a sweep does nothing while the owner waits"
+        );
+        poller.unpark();
+        waiter.join().unwrap();
+    }
+
+    #[test]
+    fn a_regular_file_is_refused_with_the_step() {
+        let poller = Poller::new().unwrap();
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        let error = poller
+            .register(file.as_raw_fd(), Interest::Read)
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert!(
+            error
+                .to_string()
+                .contains("register a descriptor with epoll"),
+            "{error}"
+        );
+        assert_eq!(poller.table.all().len(), 0);
+    }
+
+    #[test]
+    fn after_the_end_every_source_says_so() {
+        let poller = Poller::new().unwrap();
+        let (_ours, theirs, registration) = watched(&poller);
+        poller.shutdown(&mut WakeBatch::new());
+        assert!(
+            registration
+                .source
+                .look(Direction::Read)
+                .unwrap()
+                .is_shut_down()
+        );
+        let (late, _peer) = UnixStream::pair().unwrap();
+        let late = poller.register(late.as_raw_fd(), Interest::Both).unwrap();
+        assert!(late.source.look(Direction::Write).unwrap().is_shut_down());
+        poller.deregister(theirs.as_raw_fd(), &registration);
+    }
+}

@@ -1,0 +1,291 @@
+//! Who waits for a descriptor, and in which direction?
+//!
+//! A source has two sides, reading and writing, each with a readiness word and the wakers of those who wait for it. The `poll_` interface has one
+//! place per side (the last one to poll is woken, as the futures-io traits have it); any number of `readable()`-like futures have a place each, by
+//! number.
+//!
+//! No wake-up is lost: a waiter looks at the word again under the lock before it leaves its waker, and an event sets the word before it takes
+//! that lock. A waiter that is woken and dropped takes nothing from the others: all of a side are woken by each event.
+
+use super::readiness::{Event, Readiness, Seen};
+use crate::sys::sync::Mutex;
+use crate::util::wake_batch::WakeBatch;
+use std::task::{Context, Poll, Waker};
+
+/// Reading or writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// What one event of the kernel says of both directions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Events {
+    pub(crate) read: Event,
+    pub(crate) write: Event,
+}
+
+/// A registered descriptor, as far as readiness goes.
+#[derive(Debug)]
+pub(crate) struct Source {
+    read: Side,
+    write: Side,
+}
+
+#[derive(Debug)]
+struct Side {
+    readiness: Readiness,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Debug)]
+struct Waiters {
+    /// Of the `poll_` interface.
+    poller: Option<Waker>,
+    others: Vec<(WaiterId, Waker)>,
+    next_id: WaiterId,
+}
+
+/// The number of one of several waiters of a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WaiterId(u64);
+
+impl Source {
+    pub(crate) fn new() -> Self {
+        Self {
+            read: Side::new(),
+            write: Side::new(),
+        }
+    }
+
+    fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    /// What is known of a direction, if there is reason to try an operation.
+    #[inline]
+    pub(crate) fn look(&self, direction: Direction) -> Option<Seen> {
+        self.side(direction).readiness.look()
+    }
+
+    /// Notes that what was seen is used up, unless an event came since.
+    pub(crate) fn clear(&self, direction: Direction, seen: Seen) {
+        self.side(direction).readiness.clear(seen);
+    }
+
+    /// Waits in the one place that a direction has for the `poll_` interface.
+    pub(crate) fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
+        let side = self.side(direction);
+        if let Some(seen) = side.readiness.look() {
+            return Poll::Ready(seen);
+        }
+        let mut replaced = None;
+        let mut waiters = side.waiters.lock();
+        if let Some(seen) = side.readiness.look() {
+            return Poll::Ready(seen);
+        }
+        if !waiters
+            .poller
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            replaced = waiters.poller.replace(cx.waker().clone());
+        }
+        // The lock goes first: dropping a waker runs code of others.
+        drop(waiters);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Waits in a place of its own, to be kept in `id` from the first call on and given up with [`forget`](Self::forget).
+    pub(crate) fn poll_ready_as(
+        &self,
+        direction: Direction,
+        id: &mut Option<WaiterId>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Seen> {
+        let side = self.side(direction);
+        let mut replaced = None;
+        let mut waiters = side.waiters.lock();
+        if let Some(seen) = side.readiness.look() {
+            return Poll::Ready(seen);
+        }
+        let me = *id.get_or_insert_with(|| waiters.new_id());
+        match waiters.others.iter_mut().find(|(waiter, _)| *waiter == me) {
+            Some((_, waker)) if waker.will_wake(cx.waker()) => {}
+            Some((_, waker)) => replaced = Some(std::mem::replace(waker, cx.waker().clone())),
+            None => waiters.others.push((me, cx.waker().clone())),
+        }
+        drop(waiters);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Gives up a place of [`poll_ready_as`](Self::poll_ready_as).
+    pub(crate) fn forget(&self, direction: Direction, id: WaiterId) {
+        let mut waiters = self.side(direction).waiters.lock();
+        let at = waiters.others.iter().position(|(waiter, _)| *waiter == id);
+        let waker = at.map(|at| waiters.others.swap_remove(at));
+        drop(waiters);
+        drop(waker);
+    }
+
+    /// Takes in an event; the wakers of who waited go into `ready`.
+    pub(crate) fn deliver(&self, events: Events, ready: &mut WakeBatch) {
+        for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
+            if event != Event::default() {
+                side.readiness.deliver(event);
+                side.take_waiters(ready);
+            }
+        }
+    }
+
+    /// The runtime has ended: whoever waits learns it.
+    pub(crate) fn shut_down(&self, ready: &mut WakeBatch) {
+        for side in [&self.read, &self.write] {
+            side.readiness.shut_down();
+            side.take_waiters(ready);
+        }
+    }
+}
+
+impl Side {
+    fn new() -> Self {
+        let waiters = Waiters {
+            poller: None,
+            others: Vec::new(),
+            next_id: WaiterId(0),
+        };
+        Self {
+            readiness: Readiness::new(),
+            waiters: Mutex::new(waiters),
+        }
+    }
+
+    fn take_waiters(&self, ready: &mut WakeBatch) {
+        let mut waiters = self.waiters.lock();
+        if let Some(waker) = waiters.poller.take() {
+            ready.push(waker);
+        }
+        for (_, waker) in waiters.others.drain(..) {
+            ready.push(waker);
+        }
+    }
+}
+
+impl Waiters {
+    fn new_id(&mut self) -> WaiterId {
+        let id = self.next_id;
+        self.next_id = WaiterId(id.0 + 1);
+        id
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sys::sync::atomic::{AtomicUsize, Ordering};
+    use crate::sys::sync::{Arc, thread};
+
+    const DATA: Events = Events {
+        read: Event {
+            is_ready: true,
+            is_closed: false,
+            is_error: false,
+        },
+        write: Event {
+            is_ready: false,
+            is_closed: false,
+            is_error: false,
+        },
+    };
+
+    /// A kernel that has `bytes` of data, delivers an event for each, and a reader that takes one at a time and clears on finding none.
+    fn every_byte_is_read(bytes: usize, as_future: bool) {
+        loom::model(move || {
+            let source = Arc::new(Source::new());
+            let data = Arc::new(AtomicUsize::new(0));
+            let kernel = thread::spawn({
+                let (source, data) = (source.clone(), data.clone());
+                move || {
+                    for _ in 0..bytes {
+                        // ORDERING: Relaxed on purpose: the word alone must order the data before the event.
+                        data.store(data.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                        let mut ready = WakeBatch::new();
+                        source.deliver(DATA, &mut ready);
+                        ready.wake_all();
+                    }
+                }
+            });
+            let mut read = 0;
+            let mut place = None;
+            loom::future::block_on(std::future::poll_fn(|cx| {
+                while read < bytes {
+                    let seen = match as_future {
+                        true => source.poll_ready_as(Direction::Read, &mut place, cx),
+                        false => source.poll_ready(Direction::Read, cx),
+                    };
+                    let Poll::Ready(seen) = seen else {
+                        return Poll::Pending;
+                    };
+                    match data.load(Ordering::Relaxed) {
+                        there if there > read => read = there,
+                        _ => source.clear(Direction::Read, seen),
+                    }
+                }
+                Poll::Ready(())
+            }));
+            kernel.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_source_poller_misses_no_event() {
+        every_byte_is_read(2, false);
+    }
+
+    #[test]
+    fn loom_source_future_misses_no_event() {
+        every_byte_is_read(2, true);
+    }
+
+    /// One of two waiting futures goes away while the event comes: the other one is woken all the same.
+    #[test]
+    fn loom_source_dropped_waiter_takes_nothing() {
+        loom::model(|| {
+            let source = Arc::new(Source::new());
+            source.clear(Direction::Read, source.look(Direction::Read).unwrap());
+            let mut gone = None;
+            let mut noop = Context::from_waker(Waker::noop());
+            assert!(
+                source
+                    .poll_ready_as(Direction::Read, &mut gone, &mut noop)
+                    .is_pending()
+            );
+            let kernel = thread::spawn({
+                let source = source.clone();
+                move || {
+                    let mut ready = WakeBatch::new();
+                    source.deliver(DATA, &mut ready);
+                    ready.wake_all();
+                }
+            });
+            let dropper = thread::spawn({
+                let source = source.clone();
+                move || source.forget(Direction::Read, gone.unwrap())
+            });
+            let mut place = None;
+            loom::future::block_on(std::future::poll_fn(|cx| {
+                source
+                    .poll_ready_as(Direction::Read, &mut place, cx)
+                    .map(drop)
+            }));
+            kernel.join().unwrap();
+            dropper.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,135 @@
+//! To which source does an event belong, if that source still exists?
+//!
+//! The token of a registration is the number of a slot and the slot's generation. Removing a source raises the generation, so that an event the
+//! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again.
+
+use super::source::Source;
+use crate::sys::sync::{Arc, Mutex};
+
+/// Slot in the low, generation in the high half. Fits the 64 bits that epoll keeps for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    slot: u32,
+    generation: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table(Mutex<Slots>);
+
+#[derive(Debug, Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    source: Option<Arc<Source>>,
+}
+
+impl Token {
+    pub(super) fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self {
+            slot: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn insert(&self, source: Arc<Source>) -> Token {
+        let mut slots = self.0.lock();
+        let slot = slots.free.pop().unwrap_or_else(|| {
+            slots.slots.push(Slot::default());
+            u32::try_from(slots.slots.len() - 1).expect("fewer descriptors than 2^32")
+        });
+        let entry = &mut slots.slots[slot as usize];
+        entry.source = Some(source);
+        Token {
+            slot,
+            generation: entry.generation,
+        }
+    }
+
+    /// Events with this token find nothing from now on.
+    pub(super) fn remove(&self, token: Token) {
+        let mut slots = self.0.lock();
+        let entry = &mut slots.slots[token.slot as usize];
+        if entry.generation != token.generation {
+            return;
+        }
+        entry.generation = entry.generation.wrapping_add(1);
+        let source = entry.source.take();
+        slots.free.push(token.slot);
+        drop(slots);
+        drop(source);
+    }
+
+    /// Calls `deliver` for each event whose source is still there.
+    pub(super) fn for_each<E>(
+        &self,
+        events: impl Iterator<Item = (Token, E)>,
+        mut deliver: impl FnMut(&Source, E),
+    ) {
+        let slots = self.0.lock();
+        for (token, event) in events {
+            let slot = slots
+                .slots
+                .get(token.slot as usize)
+                .filter(|slot| slot.generation == token.generation);
+            if let Some(source) = slot.and_then(|slot| slot.source.as_ref()) {
+                deliver(source, event);
+            }
+        }
+    }
+
+    /// Every source that is registered.
+    pub(super) fn all(&self) -> Vec<Arc<Source>> {
+        self.0
+            .lock()
+            .slots
+            .iter()
+            .filter_map(|slot| slot.source.clone())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hits(table: &Table, token: Token) -> usize {
+        let mut hits = 0;
+        table.for_each([(token, ())].into_iter(), |_, ()| hits += 1);
+        hits
+    }
+
+    #[test]
+    fn a_late_event_of_a_removed_source_finds_nothing() {
+        let table = Table::default();
+        let old = table.insert(Arc::new(Source::new()));
+        assert_eq!(hits(&table, old), 1);
+        table.remove(old);
+        assert_eq!(hits(&table, old), 0);
+        let new = table.insert(Arc::new(Source::new()));
+        assert_eq!((new.slot, new.generation), (old.slot, old.generation + 1));
+        assert_eq!(hits(&table, old), 0);
+        assert_eq!(hits(&table, new), 1);
+        table.remove(old);
+        assert_eq!(hits(&table, new), 1, "removed twice, and not the new one");
+    }
+
+    #[test]
+    fn a_token_survives_the_kernel() {
+        let token = Token {
+            slot: u32::MAX - 1,
+            generation: u32::MAX,
+        };
+        assert_eq!(Token::from_bits(token.to_bits()), token);
+    }
+}

@@ -1,0 +1,73 @@
+//! How is a task that always finds something ready kept from starving the others?
+//!
+//! Each poll of a task has a budget of operations. Leaf futures charge one for each operation that succeeded at once; when none is left
+//! they return `Pending`, having woken the task, so that it goes to the end of the queue. (The idea and the figure are tokio's, 2020.)
+//! Outside a worker there is no limit.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+/// Operations a poll may do before it gives up its turn: some 100 us of small reads and writes.
+pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
+
+const UNLIMITED: u32 = u32::MAX;
+
+thread_local! {
+    static LEFT: Cell<u32> = const { Cell::new(UNLIMITED) };
+}
+
+/// Called by a worker before each poll.
+#[inline(always)]
+pub(crate) fn reset() {
+    // A thread that is ending polls nothing.
+    let _ = LEFT.try_with(|left| left.set(OPERATIONS_PER_POLL));
+}
+
+/// Called when a thread stops being a worker.
+pub(crate) fn lift() {
+    let _ = LEFT.try_with(|left| left.set(UNLIMITED));
+}
+
+/// Whether the task may go on. If not, it has been woken, and the leaf future returns `Pending`.
+#[inline]
+pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+    if LEFT.try_with(Cell::get).unwrap_or(UNLIMITED) > 0 {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Charges one operation that made progress.
+#[inline]
+pub(crate) fn charge() {
+    let _ = LEFT.try_with(|left| {
+        if left.get() != UNLIMITED {
+            left.set(left.get().saturating_sub(1));
+        }
+    });
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn a_poll_may_do_so_much_and_no_more() {
+        let mut cx = Context::from_waker(Waker::noop());
+        reset();
+        for _ in 0..OPERATIONS_PER_POLL {
+            assert!(poll_proceed(&mut cx).is_ready());
+            charge();
+        }
+        assert!(poll_proceed(&mut cx).is_pending());
+        reset();
+        assert!(poll_proceed(&mut cx).is_ready());
+        lift();
+        for _ in 0..2 * OPERATIONS_PER_POLL {
+            assert!(poll_proceed(&mut cx).is_ready());
+            charge();
+        }
+    }
+}
