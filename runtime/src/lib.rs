@@ -29,7 +29,7 @@ pub mod task;
 pub(crate) mod timer;
 pub(crate) mod util;
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(shuttle))]
 pub(crate) mod blocking;
 #[cfg(not(any(loom, shuttle)))]
 pub mod io;

@@ -1,1 +1,32 @@
-//! tests
+//! What the tests of filch share.
+//!
+//! The tests themselves are in `tests/tests/`, one file for each promise of the public interface:
+//!
+//! | file | asks |
+//! |---|---|
+//! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
+//! | `time`, `tcp` | do sleeps and sockets work, wherever they are used? |
+//! | `shutdown` | can a runtime end anywhere and at any time? |
+//! | `strand` | is nothing stranded behind a task that hogs its worker? |
+//! | `stress` | does it all hold with more workers than cores and everything mixed? |
+//! | `leak` | are threads, descriptors and memory given back? |
+//! | `layering` | does the source keep to the import table, and the lock file to its promise? |
+//!
+//! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
+
+pub mod census;
+pub mod guard;
+pub mod source;
+
+/// How much more than usual the stress and leak tests shall do: `FILCH_STRESS`, 1 if it is not set.
+#[must_use]
+pub fn stress_factor() -> usize {
+    let factor = std::env::var("FILCH_STRESS").ok();
+    factor.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Whether the long versions were asked for: `FILCH_SOAK=full`.
+#[must_use]
+pub fn is_soak() -> bool {
+    std::env::var_os("FILCH_SOAK").is_some_and(|value| value == "full")
+}

@@ -17,6 +17,7 @@
 use super::core::Core;
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::sync::thread::{Builder, JoinHandle};
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use crate::task::harness;
 use crate::util::slab::Slab;
@@ -30,7 +31,7 @@ pub(super) struct Shutdown {
     runners: AtomicUsize,
     /// Cores handed in by workers that have ended.
     cores: Mutex<Vec<Box<Core>>>,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     at_end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     has_ended: Mutex<bool>,
     ended: Condvar,
@@ -76,7 +77,7 @@ impl Shared {
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
     ) -> io::Result<()> {
         let shared = self.clone();
-        let builder = std::thread::Builder::new()
+        let builder = Builder::new()
             .name(self.threads.thread_name(role))
             .stack_size(self.threads.stack_bytes);
         let thread = builder.spawn(move || {

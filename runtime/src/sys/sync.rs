@@ -7,7 +7,8 @@
 //! - `atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, AtomicPtr, Ordering, fence}`
 //! - `Mutex` (`lock`, `try_lock -> Option`, `get_mut`; no poisoning), `MutexGuard`, `Condvar` (`wait`,
 //!   `wait_for -> true if timed out`, `notify_one`, `notify_all`)
-//! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{spawn, yield_now, JoinHandle}`, `hint::spin_loop`
+//! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{spawn, Builder, current, yield_now, JoinHandle, ThreadId}`,
+//!   `hint::spin_loop`
 
 #[cfg(all(not(loom), not(shuttle)))]
 mod real;

@@ -16,7 +16,7 @@ pub(crate) mod hint {
 }
 
 pub(crate) mod thread {
-    pub(crate) use loom::thread::{JoinHandle, spawn, yield_now};
+    pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, spawn, yield_now};
 }
 
 pub(crate) use loom::sync::MutexGuard;

@@ -14,7 +14,7 @@ pub(crate) mod hint {
 }
 
 pub(crate) mod thread {
-    pub(crate) use std::thread::{JoinHandle, spawn, yield_now};
+    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, spawn, yield_now};
 }
 
 pub(crate) use parking_lot::MutexGuard;

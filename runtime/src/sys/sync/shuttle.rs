@@ -16,7 +16,7 @@ pub(crate) mod hint {
 }
 
 pub(crate) mod thread {
-    pub(crate) use shuttle::thread::{JoinHandle, spawn, yield_now};
+    pub(crate) use shuttle::thread::{Builder, JoinHandle, ThreadId, current, spawn, yield_now};
 }
 
 pub(crate) use shuttle::sync::MutexGuard;

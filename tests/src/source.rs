@@ -1,0 +1,569 @@
+//! How does a test read Rust source without a compiler?
+//!
+//! It cuts it into words, throws away comments, literals and what is there for tests only, and follows paths through `use`
+//! groups, `super` and inline modules. That is enough to see who imports whom, and where `unsafe` stands. A macro that glues
+//! names together could hide from it; none here does.
+//!
+//! Rejected: `syn`, which reads everything and would be the largest dependency of the tests by far.
+
+use std::collections::BTreeSet;
+
+/// A source file, without comments, literals and test-only items.
+#[derive(Debug, Clone)]
+pub struct Source {
+    tokens: Vec<Token>,
+    test_modules: Vec<String>,
+}
+
+/// A path that the file mentions, resolved as far as the file itself allows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mention {
+    /// Its segments; those of the own crate begin with `crate`. A glob ends in `*`.
+    pub path: Vec<String>,
+    /// The line it stands on, from 1.
+    pub line: usize,
+}
+
+impl Mention {
+    /// The path as it is written in source.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.path.join("::")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Token {
+    kind: Kind,
+    line: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Word(String),
+    /// `::`
+    Colons,
+    Mark(char),
+    /// A number, string, character or lifetime.
+    Literal,
+}
+
+impl Source {
+    /// Reads a file's text.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut test_modules = Vec::new();
+        let tokens = without_tests(&tokens(text), &mut test_modules);
+        Self {
+            tokens,
+            test_modules,
+        }
+    }
+
+    /// Names of modules in other files that are compiled for tests only: `#[cfg(test)] mod name;`.
+    #[must_use]
+    pub fn test_modules(&self) -> &[String] {
+        &self.test_modules
+    }
+
+    /// Whether a word stands in the code.
+    #[must_use]
+    pub fn has_word(&self, word: &str) -> bool {
+        self.tokens.iter().any(|token| token.is_word(word))
+    }
+
+    /// The lines on which a word stands in the code.
+    #[must_use]
+    pub fn lines_of(&self, word: &str) -> BTreeSet<usize> {
+        let hits = self.tokens.iter().filter(|token| token.is_word(word));
+        hits.map(|token| token.line).collect()
+    }
+
+    /// Every path of the file. `module` is where the file stands in its crate: `["sched", "idle"]`.
+    #[must_use]
+    pub fn mentions(&self, module: &[&str]) -> Vec<Mention> {
+        let mut out = Vec::new();
+        let mut module: Vec<String> = module.iter().map(|&name| name.to_owned()).collect();
+        // Depths of braces at which inline modules began.
+        let mut inline = Vec::new();
+        let (mut at, mut depth) = (0, 0_usize);
+        while at < self.tokens.len() {
+            match &self.tokens[at].kind {
+                Kind::Mark('{') => depth += 1,
+                Kind::Mark('}') => {
+                    depth = depth.saturating_sub(1);
+                    if inline.last() == Some(&depth) {
+                        inline.pop();
+                        module.pop();
+                    }
+                }
+                Kind::Word(word) if word == "mod" => {
+                    if let (Some(name), true) = (self.word(at + 1), self.is_mark(at + 2, '{')) {
+                        module.push(name.to_owned());
+                        inline.push(depth);
+                    }
+                }
+                Kind::Word(_) if at == 0 || self.tokens[at - 1].kind != Kind::Colons => {
+                    at = self.path(at, Vec::new(), &module, &mut out);
+                    continue;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        out
+    }
+
+    /// Follows a path or `use` tree from the word at `at`; returns where it ends.
+    fn path(
+        &self,
+        mut at: usize,
+        mut path: Vec<String>,
+        module: &[String],
+        out: &mut Vec<Mention>,
+    ) -> usize {
+        let line = self.tokens[at].line;
+        loop {
+            match self.tokens.get(at).map(|token| &token.kind) {
+                Some(Kind::Word(word)) => path.push(word.clone()),
+                Some(Kind::Mark('*')) => path.push("*".to_owned()),
+                Some(Kind::Mark('{')) => return self.group(at + 1, &path, module, out),
+                // `Vec::<u8>`: the path goes no further that interests us.
+                _ => break,
+            }
+            at += 1;
+            if self.tokens.get(at).map(|token| &token.kind) != Some(&Kind::Colons) {
+                break;
+            }
+            at += 1;
+        }
+        out.push(Mention {
+            path: resolve(&path, module),
+            line,
+        });
+        at
+    }
+
+    /// The inside of `{a, b::{c, d}}` in a `use`; returns what stands behind the closing brace.
+    fn group(
+        &self,
+        mut at: usize,
+        prefix: &[String],
+        module: &[String],
+        out: &mut Vec<Mention>,
+    ) -> usize {
+        while at < self.tokens.len() && !self.is_mark(at, '}') {
+            let is_path = matches!(
+                self.tokens[at].kind,
+                Kind::Word(_) | Kind::Mark('*') | Kind::Mark('{')
+            );
+            at = if is_path {
+                self.path(at, prefix.to_vec(), module, out)
+            } else {
+                at + 1
+            };
+            if self.word(at) == Some("as") {
+                at += 2;
+            }
+        }
+        at + 1
+    }
+
+    fn word(&self, at: usize) -> Option<&str> {
+        match &self.tokens.get(at)?.kind {
+            Kind::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    fn is_mark(&self, at: usize, mark: char) -> bool {
+        self.tokens
+            .get(at)
+            .is_some_and(|t| t.kind == Kind::Mark(mark))
+    }
+}
+
+impl Token {
+    fn is_word(&self, wanted: &str) -> bool {
+        matches!(&self.kind, Kind::Word(word) if word == wanted)
+    }
+}
+
+/// Turns `self` and `super` into a path from the crate's root.
+fn resolve(path: &[String], module: &[String]) -> Vec<String> {
+    // `use a::{self}` names the group's prefix.
+    let mut rest = match path {
+        [prefix @ .., last] if last == "self" && !prefix.is_empty() => prefix,
+        _ => path,
+    };
+    let mut base = None;
+    while let Some((first, others)) = rest.split_first() {
+        base = match (first.as_str(), base) {
+            ("self", None) => Some(module),
+            ("super", base) => {
+                let child = base.unwrap_or(module);
+                Some(child.split_last().map_or(child, |(_, parents)| parents))
+            }
+            _ => break,
+        };
+        rest = others;
+    }
+    let root = base.map(|_| "crate".to_owned());
+    root.into_iter()
+        .chain(base.unwrap_or_default().iter().cloned())
+        .chain(rest.iter().cloned())
+        .collect()
+}
+
+/// Drops `#[test]` and `#[cfg(test)]` items, noting the names of those that are modules in other files.
+fn without_tests(tokens: &[Token], test_modules: &mut Vec<String>) -> Vec<Token> {
+    let mut out = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let is_attribute = tokens[at].kind == Kind::Mark('#');
+        let opens = tokens.get(at + 1).map(|token| &token.kind) == Some(&Kind::Mark('['));
+        if is_attribute && opens {
+            let end = closing(tokens, at + 1);
+            if is_for_tests(&tokens[at + 2..end.min(tokens.len())]) {
+                at = skip_item(tokens, end + 1, test_modules);
+                continue;
+            }
+        }
+        out.push(tokens[at].clone());
+        at += 1;
+    }
+    out
+}
+
+/// `test`, or a `cfg` that cannot hold unless `test` does.
+fn is_for_tests(attribute: &[Token]) -> bool {
+    match attribute {
+        [only] => only.is_word("test"),
+        [name, condition @ ..] => name.is_word("cfg") && holds_in_a_build(condition) == Some(false),
+        [] => false,
+    }
+}
+
+/// Whether a cfg's condition holds when `test` does not; none if that depends on others. Begins at a bracket.
+fn holds_in_a_build(bracket: &[Token]) -> Option<bool> {
+    let inside = bracket.get(1..closing(bracket, 0))?;
+    one_condition(inside)
+}
+
+fn one_condition(tokens: &[Token]) -> Option<bool> {
+    let (first, rest) = tokens.split_first()?;
+    if first.is_word("test") && rest.is_empty() {
+        return Some(false);
+    }
+    if first.is_word("not") {
+        return holds_in_a_build(rest).map(|holds| !holds);
+    }
+    // `all` is false if one of its parts is, `any` is true if one of its parts is.
+    let decisive = match (first.is_word("all"), first.is_word("any")) {
+        (true, _) => false,
+        (_, true) => true,
+        _ => return None,
+    };
+    let inside = rest.get(1..closing(rest, 0))?;
+    let parts: Vec<_> = parts(inside).into_iter().map(one_condition).collect();
+    if parts.contains(&Some(decisive)) {
+        return Some(decisive);
+    }
+    parts
+        .iter()
+        .all(|part| *part == Some(!decisive))
+        .then_some(!decisive)
+}
+
+/// Cuts at the commas that stand in no bracket.
+fn parts(tokens: &[Token]) -> Vec<&[Token]> {
+    let mut depth = 0_i32;
+    let cut = |token: &Token| {
+        match token.kind {
+            Kind::Mark('(') => depth += 1,
+            Kind::Mark(')') => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && token.kind == Kind::Mark(',')
+    };
+    let parts = tokens.split(cut);
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// Skips the item that begins at `at`, further attributes included; returns what follows.
+fn skip_item(tokens: &[Token], mut at: usize, test_modules: &mut Vec<String>) -> usize {
+    while tokens.get(at).map(|t| &t.kind) == Some(&Kind::Mark('#')) {
+        at = closing(tokens, at + 1) + 1;
+    }
+    // A field, an argument or an enum's variant ends with a comma; an item may have commas among its generics.
+    const ITEMS: [&str; 12] = [
+        "pub", "fn", "impl", "mod", "use", "struct", "enum", "const", "static", "trait", "type",
+        "unsafe",
+    ];
+    let is_item = ITEMS
+        .iter()
+        .any(|word| tokens.get(at).is_some_and(|t| t.is_word(word)));
+    let mut name = None;
+    while let Some(token) = tokens.get(at) {
+        match token.kind {
+            Kind::Mark(';') => {
+                test_modules.extend(name);
+                return at + 1;
+            }
+            Kind::Mark('{') => return closing(tokens, at) + 1,
+            Kind::Mark('(' | '[') => at = closing(tokens, at),
+            Kind::Mark(',') if !is_item => return at + 1,
+            Kind::Mark('}') => return at,
+            Kind::Word(ref word) if word == "mod" => {
+                if let Some(Kind::Word(word)) = tokens.get(at + 1).map(|t| &t.kind) {
+                    name = Some(word.clone());
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Where the bracket at `at` is closed.
+fn closing(tokens: &[Token], at: usize) -> usize {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(at) {
+        match token.kind {
+            Kind::Mark('(' | '[' | '{') => depth += 1,
+            Kind::Mark(')' | ']' | '}') => {
+                depth -= 1;
+                if depth == 0 {
+                    return index;
+                }
+            }
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+/// Cuts a text into words and marks; comments are gone, literals have no content.
+fn tokens(text: &str) -> Vec<Token> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    while at < chars.len() {
+        let (kind, end) = token(&chars, at);
+        if let Some(kind) = kind {
+            out.push(Token { kind, line });
+        }
+        line += chars[at..end].iter().filter(|&&c| c == '\n').count();
+        at = end;
+    }
+    out
+}
+
+/// The token at `at` and where it ends; none for blanks and comments.
+fn token(chars: &[char], at: usize) -> (Option<Kind>, usize) {
+    let next = chars.get(at + 1).copied();
+    match chars[at] {
+        c if c.is_whitespace() => (None, at + 1),
+        '/' if next == Some('/') => (None, find(chars, at, |c| c == '\n')),
+        '/' if next == Some('*') => (None, block_comment(chars, at)),
+        '"' => (Some(Kind::Literal), string(chars, at + 1)),
+        '\'' => (Some(Kind::Literal), quote(chars, at)),
+        ':' if next == Some(':') => (Some(Kind::Colons), at + 2),
+        c if c.is_ascii_digit() => (Some(Kind::Literal), find(chars, at, |c| !is_word_char(c))),
+        c if is_word_char(c) => word(chars, at),
+        c => (Some(Kind::Mark(c)), at + 1),
+    }
+}
+
+fn is_word_char(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn find(chars: &[char], at: usize, wanted: impl Fn(char) -> bool) -> usize {
+    let found = chars[at..].iter().position(|&c| wanted(c));
+    found.map_or(chars.len(), |offset| at + offset)
+}
+
+/// A word, or a string with a prefix: `b"..."`, `r#"..."#`, `c"..."`; `r#word` is a word.
+fn word(chars: &[char], at: usize) -> (Option<Kind>, usize) {
+    let end = find(chars, at, |c| !is_word_char(c));
+    let word: String = chars[at..end].iter().collect();
+    let is_raw = matches!(word.as_str(), "r" | "br" | "cr");
+    let hashes = chars[end..].iter().take_while(|&&c| c == '#').count();
+    if is_raw && chars.get(end + hashes) == Some(&'"') {
+        return (
+            Some(Kind::Literal),
+            raw_string(chars, end + hashes + 1, hashes),
+        );
+    }
+    if is_raw && hashes == 1 {
+        return (None, end + 1);
+    }
+    match chars.get(end) {
+        Some('"') if matches!(word.as_str(), "b" | "c") => {
+            (Some(Kind::Literal), string(chars, end + 1))
+        }
+        Some('\'') if word == "b" => (Some(Kind::Literal), quote(chars, end)),
+        _ => (Some(Kind::Word(word)), end),
+    }
+}
+
+fn string(chars: &[char], mut at: usize) -> usize {
+    while at < chars.len() && chars[at] != '"' {
+        at += if chars[at] == '\\' { 2 } else { 1 };
+    }
+    (at + 1).min(chars.len())
+}
+
+fn raw_string(chars: &[char], mut at: usize, hashes: usize) -> usize {
+    while at < chars.len() {
+        let closes =
+            chars[at] == '"' && chars[at + 1..].iter().take_while(|&&c| c == '#').count() >= hashes;
+        if closes {
+            return at + 1 + hashes;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// A character (`'a'`, `'\''`) or a lifetime (`'a`).
+fn quote(chars: &[char], at: usize) -> usize {
+    match (chars.get(at + 1), chars.get(at + 2)) {
+        (Some('\\'), _) => find(chars, at + 3, |c| c == '\'') + 1,
+        (_, Some('\'')) => at + 3,
+        _ => find(chars, at + 1, |c| !is_word_char(c)),
+    }
+}
+
+fn block_comment(chars: &[char], mut at: usize) -> usize {
+    let mut depth = 0;
+    while at < chars.len() {
+        match (chars[at], chars.get(at + 1)) {
+            ('/', Some('*')) => {
+                depth += 1;
+                at += 2;
+            }
+            ('*', Some('/')) => {
+                depth -= 1;
+                at += 2;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(module: &[&str], text: &str) -> Vec<String> {
+        let mentions = Source::parse(text).mentions(module);
+        mentions.iter().map(Mention::text).collect()
+    }
+
+    fn has(module: &[&str], text: &str, path: &str) -> bool {
+        paths(module, text).iter().any(|found| found == path)
+    }
+
+    #[test]
+    fn groups_are_opened() {
+        let text = "use crate::{a::b, c::{self, d as e}, f::*};";
+        for path in ["crate::a::b", "crate::c", "crate::c::d", "crate::f::*"] {
+            assert!(has(&[], text, path), "{path} in {:?}", paths(&[], text));
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_resolved() {
+        let here = ["sched", "idle"];
+        assert!(has(
+            &here,
+            "use super::core::Core;",
+            "crate::sched::core::Core"
+        ));
+        assert!(has(
+            &here,
+            "use super::super::reactor::X;",
+            "crate::reactor::X"
+        ));
+        assert!(has(&here, "self::word::X", "crate::sched::idle::word::X"));
+        assert!(has(
+            &here,
+            "use super::{sentinel, worker};",
+            "crate::sched::worker"
+        ));
+        let inline = "mod inner { use super::super::core::Core; } use super::core::Core;";
+        let found = paths(&here, inline);
+        assert_eq!(
+            found
+                .iter()
+                .filter(|p| *p == "crate::sched::core::Core")
+                .count(),
+            2
+        );
+    }
+
+    #[test]
+    fn paths_in_expressions_and_types_are_seen() {
+        let text = "fn f(x: crate::a::T) -> u8 { crate::b::g::<u8>(mio::Token(1)) }";
+        for path in ["crate::a::T", "crate::b::g", "mio::Token"] {
+            assert!(has(&[], text, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn comments_and_literals_are_no_code() {
+        let text = r####"
+            // crate::one
+            /* crate::two /* nested */ crate::three */
+            /// crate::four
+            const A: &str = "crate::five \" crate::six";
+            const B: &str = r#"crate::seven " crate::eight"#;
+            const C: char = '"'; const D: char = '\''; fn f<'a>(x: &'a str) {}
+            const E: &[u8] = b"unsafe";
+            use crate::nine;
+        "####;
+        let own: Vec<_> = paths(&[], text);
+        let own: Vec<_> = own.iter().filter(|p| p.starts_with("crate")).collect();
+        assert_eq!(own, ["crate::nine"]);
+        assert!(!Source::parse(text).has_word("unsafe"));
+    }
+
+    #[test]
+    fn test_only_items_are_left_out() {
+        let text = "
+            #[cfg(test)] mod tests { use crate::one; }
+            #[cfg(all(test, loom))] #[rustfmt::skip] mod loom_tests;
+            #[test] fn t() { crate::two::x() }
+            #[cfg(not(test))] use crate::three;
+            #[cfg_attr(test, derive(Debug))] struct S { #[cfg(test)] f: crate::four::T, g: crate::five }
+            #[cfg(all(not(test), unix))] use crate::six;
+            #[cfg(any(test, unix))] use crate::seven;
+            #[cfg(all(test, not(any(loom, shuttle))))] use crate::twice::x;
+            #[cfg(any(test, all(test, unix)))] use crate::thrice::x;
+            #[cfg(test)] impl<A, B> crate::eight::T<A, B> {}
+            use crate::nine;
+        ";
+        let own = paths(&[], text);
+        let own: Vec<_> = own.iter().filter(|p| p.starts_with("crate")).collect();
+        let expected =
+            ["three", "five", "six", "seven", "nine"].map(|name| format!("crate::{name}"));
+        assert_eq!(own, expected.iter().collect::<Vec<_>>());
+        assert_eq!(Source::parse(text).test_modules(), ["loom_tests"]);
+    }
+
+    #[test]
+    fn lines_are_counted() {
+        let source = Source::parse("fn a() {}\n// unsafe\nunsafe fn b() { \"\n\" }\nunsafe {}\n");
+        assert_eq!(
+            source.lines_of("unsafe").into_iter().collect::<Vec<_>>(),
+            [3, 5]
+        );
+    }
+}
