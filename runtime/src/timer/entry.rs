@@ -122,10 +122,13 @@ impl Entry {
         waker
     }
 
-    /// True if the entry is armed, in this wheel. It may fire at any moment.
-    pub(crate) fn is_armed_in(self: Pin<&mut Self>, timers: &Arc<Timers>) -> bool {
-        self.state.load() == Phase::Armed
-            && self.with_home(|home| std::ptr::eq(home, &raw const **timers))
+    /// True if this is the wheel it is in, or was in last.
+    pub(crate) fn is_home(self: Pin<&mut Self>, timers: &Arc<Timers>) -> bool {
+        self.home.with(|home| {
+            // SAFETY: the home is the holder's, and we have its reference.
+            let home = unsafe { &*home };
+            home.as_ref().is_some_and(|home| Arc::ptr_eq(home, timers))
+        })
     }
 
     /// True if the entry is armed. It may fire at any moment.
