@@ -352,5 +352,5 @@ const STEPS_PER_HOLD: u32 = 512;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

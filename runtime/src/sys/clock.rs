@@ -34,10 +34,10 @@ impl Clock for SystemClock {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 pub(crate) use manual::ManualClock;
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod manual {
     use super::{Clock, SystemClock};
     use crate::sys::sync::Mutex;
@@ -70,7 +70,6 @@ mod manual {
         }
     }
 
-    #[cfg(not(loom))]
     mod tests {
         use super::*;
 

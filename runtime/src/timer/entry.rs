@@ -197,7 +197,9 @@ impl Entry {
             // SAFETY: an entry that was armed when the holder looked has had its slot filled by the holder, who alone
             // writes it and is here. The waker may have been moved out since, and even dropped; `will_wake` compares the
             // pointers and follows neither of them.
-            let last = unsafe { (*slot).assume_init_ref() };
+            let slot = unsafe { &*slot };
+            // SAFETY: as above.
+            let last = unsafe { slot.assume_init_ref() };
             last.will_wake(waker)
         })
     }

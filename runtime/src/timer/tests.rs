@@ -1,7 +1,7 @@
 //! One wheel, its owner, its thieves and its holders, on real threads.
 
 use super::*;
-use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::clock::{Clock, ManualClock, SystemClock};
 use crate::sys::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
@@ -161,6 +161,28 @@ fn a_past_deadline_fires_at_the_next_turn() {
     assert!(bench.timers.is_due(bench.start + us(70_000)));
     bench.fire(70_000);
     assert!(entry.is_fired());
+}
+
+#[test]
+fn a_leap_of_the_clock_fires_everything_it_passed_and_nothing_else() {
+    let clock = ManualClock::new();
+    let timers = Arc::new(Timers::new(clock.now(), Box::new(|| ())));
+    let days = |days: u32| Duration::from_secs(24 * 3600) * days;
+    let count = Arc::new(Count::default());
+    let mut entries: Vec<_> = (0..100).map(|_| Box::pin(Entry::new())).collect();
+    for (n, entry) in (0..).zip(&mut entries) {
+        let deadline = clock.now() + days(n * 30);
+        let waker = count.clone().into();
+        let polled = entry.as_mut().arm(timers.clone(), deadline, waker, true);
+        assert_eq!(polled, Polled::Armed);
+    }
+    let mut ready = WakeBatch::new();
+    for months in [0, 1, 30, 90] {
+        clock.advance(days(months * 30));
+        timers.fire(clock.now(), &mut ready);
+    }
+    assert_eq!(ready.len(), 100);
+    assert!(!timers.is_due(clock.now() + days(10_000)));
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Wheel {
     #[cold]
     fn unpark_all(&mut self) {
         self.parked_from = NEVER;
-        let mut parked = std::mem::replace(&mut self.slots[PARKED], List::new());
+        let mut parked = std::mem::take(&mut self.slots[PARKED]);
         while let Some(entry) = parked.pop_front() {
             self.settle(entry);
         }
@@ -302,5 +302,5 @@ const RANGE_BITS: u32 = DIGIT_BITS * LEVELS as u32;
 /// The parking list stands behind the slots.
 const PARKED: usize = LEVELS * SLOTS;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

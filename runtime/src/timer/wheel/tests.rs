@@ -152,7 +152,7 @@ fn run(start: u64, deeds: Vec<Deed>) {
         match deed {
             Deed::Arm(by) => drop(twins.arm(after(by))),
             Deed::ArmLate(by) => drop(twins.arm(now.saturating_sub(by))),
-            Deed::Cancel(index) if twins.entries.is_empty() => drop(index),
+            Deed::Cancel(_) if twins.entries.is_empty() => {}
             Deed::Cancel(index) => twins.cancel(index.index(twins.entries.len())),
             Deed::Advance(by) => twins.advance_to(after(by)),
             Deed::AdvanceSome(by, steps) => drop(twins.advance_some(after(by), steps)),
