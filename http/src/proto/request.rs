@@ -26,7 +26,7 @@
 //! that keeps its place to the byte everywhere (a state machine with a branch per byte; only field values are long
 //! enough to matter, everything else is bounded by small limits).
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, text};
 use super::error::Refusal;
 use super::limits::{
     EMPTY_LINES_MAX, FIELD_NAME_MAX_BYTES, HEAD_MAX_BYTES, Limits, METHOD_MAX_BYTES,
@@ -66,8 +66,8 @@ pub struct RequestParser {
     request_line: Option<RequestLine>,
 }
 
-/// Where the parts of a head are. [`Head::view`] shows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the parts of a head are. [`Head::view`] shows them. The default is a head of no bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {
     line: RequestLine,
     fields: u16,
@@ -87,7 +87,7 @@ pub struct FieldSlot {
     value_end: u16,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct RequestLine {
     method_at: u16,
     method_end: u16,
@@ -98,11 +98,12 @@ struct RequestLine {
 }
 
 /// The version of the protocol that a message says it is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1
+    #[default]
     Http11,
 }
 
@@ -436,10 +437,10 @@ impl Head {
         self.len as usize
     }
 
-    /// Never: a head has at least a request line.
+    /// Whether this is no head but the default.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        false
+        self.len == 0
     }
 
     /// Shows the head in the bytes and the table that it was parsed from.
@@ -457,12 +458,6 @@ impl Head {
             line: self.line,
         }
     }
-
-    /// Where the target is in the bytes.
-    #[must_use]
-    pub(crate) const fn target_range(&self) -> std::ops::Range<usize> {
-        self.line.target_at as usize..self.line.target_end as usize
-    }
 }
 
 /// The head of a request, as a view of the bytes it came in.
@@ -478,7 +473,6 @@ impl<'b> RequestHead<'b> {
     #[must_use]
     #[inline]
     pub fn method(&self) -> &'b str {
-        // Token characters are US-ASCII.
         ascii(self.method_bytes())
     }
 
@@ -493,7 +487,6 @@ impl<'b> RequestHead<'b> {
     #[must_use]
     #[inline]
     pub fn target(&self) -> &'b str {
-        // Target characters are US-ASCII.
         ascii(&self.bytes[usize::from(self.line.target_at)..usize::from(self.line.target_end)])
     }
 
@@ -567,13 +560,11 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// Bytes that a scanner has found to be US-ASCII.
-///
-/// Checked again, which costs a few instructions for the short things it is used on and spares an unsafe block whose
-/// argument spans three files.
+/// Bytes that a scanner has found to be US-ASCII, as text. Checked again: a view can be made of other bytes than those
+/// that were parsed.
 #[inline]
 fn ascii(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect("the scanner lets only US-ASCII pass here")
+    text(bytes).expect("the view is of the bytes that were parsed")
 }
 
 const _: () = assert!(size_of::<FieldSlot>() == 8);

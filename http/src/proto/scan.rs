@@ -29,6 +29,13 @@ pub(crate) fn is(byte: u8, class: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
 }
 
+/// Whether all of these are of the class, with one branch for them together.
+#[inline]
+pub(crate) fn are(bytes: &[u8; 4], class: u8) -> bool {
+    let [a, b, c, d] = bytes.map(|byte| CLASSES[usize::from(byte)]);
+    a & b & c & d & class != 0
+}
+
 /// Moves over a token.
 #[inline]
 pub(crate) fn token(cursor: &mut Cursor<'_>) {

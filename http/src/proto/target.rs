@@ -8,9 +8,10 @@ use super::error::Refusal;
 use super::scan;
 
 /// The form of a request target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum TargetForm {
     /// A path and perhaps a query: `/where?q=now`.
+    #[default]
     Origin,
     /// A URI: `http://www.example.org/pub`.
     Absolute,
@@ -103,18 +104,29 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
     if host.first() == Some(&b'[') {
         return is_bracketed_host(host);
     }
-    let name_len = host
-        .iter()
-        .position(|byte| !scan::is(*byte, scan::HOST))
-        .unwrap_or(host.len());
-    match &host[name_len..] {
+    let mut rest = host;
+    while let Some((four, tail)) = rest.split_first_chunk::<4>() {
+        if !scan::are(four, scan::HOST) {
+            break;
+        }
+        rest = tail;
+    }
+    while let [byte, tail @ ..] = rest {
+        if !scan::is(*byte, scan::HOST) {
+            break;
+        }
+        rest = tail;
+    }
+    match rest {
         [] => true,
-        [b':', port @ ..] => name_len > 0 && is_port(port),
+        [b':', port @ ..] => rest.len() < host.len() && is_port(port),
         _ => false,
     }
 }
 
 /// `"[" IPv6address "]" [ ":" port ]` (RFC 3986, section 3.2.2). No IPvFuture: there is none.
+#[cold]
+#[inline(never)]
 fn is_bracketed_host(host: &[u8]) -> bool {
     let Some(end) = host.iter().position(|byte| *byte == b']') else {
         return false;

@@ -1,0 +1,199 @@
+//! A small server that shows what filch-http does. Run it with
+//!
+//! ```text
+//! cargo run --release -p filch-http --example hello -- --addr 127.0.0.1:8080
+//! ```
+//!
+//! and ask it for `/`, `/json`, `/fib/50`, `/burn/30`, `/headers`, `/panic`, or POST something to `/echo`.
+
+use clap::Parser;
+use filch::time::Duration;
+use filch_http::{
+    Access, BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode,
+};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An example server on filch.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    addr: String,
+    /// How many worker threads; as many as there are cores if not given.
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Longest body of a request.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::DEFAULT.body_bytes)]
+    max_body: u64,
+    /// How long a client may take for the head of a request.
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    header_timeout_ms: u64,
+    /// How long a connection may be idle.
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    keepalive_timeout_ms: u64,
+    /// How long to wait for requests under way when told to stop.
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    shutdown_ms: u64,
+    /// Write a line for each request to standard error.
+    #[arg(long)]
+    log: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(options) {
+        Ok(Drained::Clean) => ExitCode::SUCCESS,
+        Ok(Drained::Forced(connections)) => {
+            fail(format_args!("{connections} connections were cut off"))
+        }
+        Err(error) => fail(error),
+    }
+}
+
+/// Ends with status 2 and a sentence.
+fn fail(sentence: impl Display) -> ExitCode {
+    eprintln!("hello: {sentence}");
+    ExitCode::from(2)
+}
+
+fn run(options: Options) -> Result<Drained, String> {
+    let mut builder = filch::runtime::Builder::new();
+    if let Some(workers) = options.workers {
+        builder = builder.worker_threads(workers);
+    }
+    let runtime = builder.build().map_err(|error| error.to_string())?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: Options) -> Result<Drained, String> {
+    let mut server = Server::bind(&options.addr)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", options.addr))?
+        .router(routes())
+        .limits(Limits {
+            body_bytes: options.max_body,
+            ..Limits::default()
+        })
+        .header_timeout(Duration::from_millis(options.header_timeout_ms))
+        .keepalive_timeout(Duration::from_millis(options.keepalive_timeout_ms))
+        .drain_timeout(Duration::from_millis(options.shutdown_ms));
+    if options.log {
+        server = server.access_log(log);
+    }
+    let addr: SocketAddr = server.local_addr().map_err(|error| error.to_string())?;
+    let stop = stop_signal().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    eprintln!("listening on {addr}");
+    Ok(server.serve_with_shutdown(stop).await)
+}
+
+fn routes() -> Router {
+    Router::new()
+        .get("/", async || "Hello, World!")
+        .get("/json", json)
+        .get("/fib/{n}", fib)
+        .get("/burn/{n}", burn)
+        .get("/headers", headers)
+        .get("/panic", async || -> &'static str {
+            panic!("as asked for")
+        })
+        .post("/echo", echo)
+}
+
+#[derive(serde::Serialize)]
+struct Greeting {
+    message: &'static str,
+}
+
+async fn json() -> Response {
+    json_of(&Greeting {
+        message: "Hello, World!",
+    })
+}
+
+async fn fib(request: Request) -> Result<String, (StatusCode, String)> {
+    let n = number(&request, 93)?;
+    let (mut a, mut b) = (0u64, 1u64);
+    for _ in 0..n {
+        (a, b) = (b, a.wrapping_add(b));
+    }
+    Ok(a.to_string())
+}
+
+/// Keeps its worker busy; the connections of others go on, on other workers.
+async fn burn(request: Request) -> Result<String, (StatusCode, String)> {
+    fn fib(n: u64) -> u64 {
+        if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
+    }
+    Ok(fib(number(&request, 45)?).to_string())
+}
+
+async fn headers(request: Request) -> Response {
+    let mut joined = BTreeMap::<String, String>::new();
+    for (name, value) in request.fields() {
+        let value = String::from_utf8_lossy(value);
+        joined
+            .entry(name.to_ascii_lowercase())
+            .and_modify(|all| *all = format!("{all}, {value}"))
+            .or_insert_with(|| value.into_owned());
+    }
+    json_of(&joined)
+}
+
+async fn echo(mut request: Request) -> Result<Response, BodyError> {
+    let content_type = request.headers().get("content-type").cloned();
+    let mut response = Response::new(request.body().bytes().await?);
+    if let Some(content_type) = content_type {
+        response.headers_mut().insert("content-type", content_type);
+    }
+    Ok(response)
+}
+
+/// The parameter `n` of the route, up to `max`; otherwise 400 and why.
+fn number(request: &Request, max: u64) -> Result<u64, (StatusCode, String)> {
+    let n = request.param("n").unwrap_or_default();
+    match n.parse() {
+        Ok(n) if n <= max => Ok(n),
+        _ => Err((
+            StatusCode::BAD_REQUEST,
+            format!("n is a number from 0 to {max}\n"),
+        )),
+    }
+}
+
+fn json_of(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(json) => Response::json(json),
+        Err(error) => {
+            Response::text(error.to_string()).with_status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+fn log(access: &Access<'_>) {
+    let peer = access
+        .peer
+        .map_or_else(|| "-".to_owned(), |peer| peer.to_string());
+    let Access {
+        method,
+        target,
+        status,
+        body_bytes,
+        elapsed,
+        ..
+    } = access;
+    eprintln!(
+        "{peer} {method} {target} {} {body_bytes} {elapsed:?}",
+        status.as_u16()
+    );
+}
+
+/// Ready with the first SIGTERM or SIGINT. The second ends the process at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
+}

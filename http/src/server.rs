@@ -1,0 +1,350 @@
+//! How does one run a server?
+//!
+//! [`Server`] holds a listener and what all its connections share ([`Service`]). Its future accepts and starts a task
+//! per connection; when it is told to stop it drains them ([`shutdown`]).
+//!
+//! | file | question |
+//! |---|---|
+//! | [`connection`] | how is one connection served? |
+//! | [`exchange`] | what do the connection and the handler of its request share? |
+//! | [`loan`] | which of them may touch it? |
+//! | [`slot`] | where does the handler's future live? |
+//! | [`work`], [`buffer`] | what does a connection hold while it works? |
+//! | [`deadline`], [`date`] | how are time limits and the date kept without a price per request? |
+//! | [`shutdown`] | how does a server end? |
+//! | [`transport`] | what is wanted of a stream? |
+
+pub(crate) mod buffer;
+pub(crate) mod connection;
+pub(crate) mod date;
+pub(crate) mod deadline;
+pub(crate) mod exchange;
+pub(crate) mod loan;
+pub(crate) mod shutdown;
+pub(crate) mod slot;
+pub(crate) mod transport;
+pub(crate) mod work;
+
+use crate::proto::Limits;
+use crate::router::Router;
+use connection::{Connection, Seat};
+use filch::time::{Duration, sleep};
+use filch_net::{TcpListener, TcpStream};
+use http::{HeaderValue, StatusCode};
+use shutdown::{Phase, Registry};
+use std::fmt;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// An HTTP/1.1 server.
+///
+/// It is safe as it stands: heads and bodies are limited ([`Limits`]), so is the time a client may take ([`Timeouts`]),
+/// and what is ambiguous is refused.
+///
+/// # Examples
+///
+/// ```
+/// use filch_http::{Router, Server};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = filch::Runtime::new()?;
+/// runtime.block_on(async {
+///     let server = Server::bind("127.0.0.1:0").await?.router(Router::new().get("/", async || "Hello, World!"));
+///     println!("listening on {}", server.local_addr()?);
+///     # let stop = async {};
+///     # #[cfg(any())]
+///     let stop = std::future::pending(); // or a signal
+///     server.serve_with_shutdown(stop).await;
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    timeouts: Timeouts,
+    drain_timeout: Duration,
+    name: Option<HeaderValue>,
+    access_log: Option<AccessLog>,
+}
+
+type AccessLog = Box<dyn Fn(&Access<'_>) + Send + Sync>;
+
+/// How long a client may take.
+///
+/// # Units and limits
+///
+/// A time that is over is noticed within milliseconds; while it runs it costs nothing per request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a head to its last; then 408. Five seconds: a head is one packet, or two on a bad day.
+    pub header: Duration,
+    /// From one request to the next, or to the first; then the connection closes. Ten seconds: browsers reuse a
+    /// connection within those or not at all.
+    pub keep_alive: Duration,
+    /// Between two pieces of a body; then 408. Thirty seconds: a mobile network may be gone for as long.
+    pub body: Duration,
+    /// Between two moments in which the client takes some of a response; then the connection closes.
+    pub write: Duration,
+    /// From the last response to the end of what the client sends; then the connection closes. Two seconds: a round
+    /// trip and some retransmissions.
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A request that was answered, for the access log.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Access<'a> {
+    /// Who asked.
+    pub peer: Option<SocketAddr>,
+    /// The method; `-` when the request was refused before it was known.
+    pub method: &'a str,
+    /// The target; `-` when the request was refused before it was known.
+    pub target: &'a str,
+    /// The status of the response.
+    pub status: StatusCode,
+    /// The length of the response's body.
+    pub body_bytes: usize,
+    /// From the end of the request's head to the end of its handler.
+    pub elapsed: Duration,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it says whether requests were cut off"]
+pub enum Drained {
+    /// Every request that was accepted was answered.
+    Clean,
+    /// The time for draining was over first: so many connections were cut off.
+    Forced(usize),
+}
+
+/// What all connections of a server share.
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) name: Option<HeaderValue>,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) registry: Registry,
+}
+
+impl Server {
+    /// A server on the first of these addresses that can be bound.
+    ///
+    /// # Errors
+    ///
+    /// What resolving, binding and listening say; and outside a runtime.
+    pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(Self::from_listener(TcpListener::bind(addr).await?))
+    }
+
+    /// A server on a listener.
+    #[must_use]
+    pub fn from_listener(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            router: Router::new(),
+            limits: Limits::DEFAULT,
+            timeouts: Timeouts::default(),
+            drain_timeout: DRAIN_TIMEOUT_DEFAULT,
+            name: Some(HeaderValue::from_static("filch")),
+            access_log: None,
+        }
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// What `getsockname(2)` says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What it answers. Without a router, everything is 404.
+    #[must_use]
+    pub fn router(self, router: Router) -> Self {
+        Self { router, ..self }
+    }
+
+    /// How much a client may ask for.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self {
+            limits: limits.bounded(),
+            ..self
+        }
+    }
+
+    /// How long a client may take for everything.
+    #[must_use]
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// How long a client may take for the head of a request.
+    #[must_use]
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.header = timeout;
+        self
+    }
+
+    /// How long a connection may be idle.
+    #[must_use]
+    pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.keep_alive = timeout;
+        self
+    }
+
+    /// How long draining may take before what is left is cut off. Five seconds unless it is set.
+    #[must_use]
+    pub fn drain_timeout(self, drain_timeout: Duration) -> Self {
+        Self {
+            drain_timeout,
+            ..self
+        }
+    }
+
+    /// What the field `Server` says; `None` leaves it out. `filch` unless it is set.
+    #[must_use]
+    pub fn name(self, name: Option<HeaderValue>) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Calls `log` for each response, on the connection's task, before it is sent. It must not block.
+    #[must_use]
+    pub fn access_log(self, log: impl Fn(&Access<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            access_log: Some(Box::new(log)),
+            ..self
+        }
+    }
+
+    /// Serves until the process ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Server::serve_with_shutdown`].
+    pub async fn serve(self) {
+        let _never = self.serve_with_shutdown(pending()).await;
+    }
+
+    /// Serves until `stop` is ready; then accepts nobody any more, lets the requests under way be answered, closes each
+    /// connection after that, and returns when the last is gone or the drain timeout is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it closes the listener and lets the connections drain, without anybody waiting for them.
+    pub async fn serve_with_shutdown(self, stop: impl Future<Output = ()>) -> Drained {
+        let service = Arc::new(Service {
+            router: self.router,
+            limits: self.limits,
+            timeouts: self.timeouts,
+            name: self.name,
+            access_log: self.access_log,
+            registry: Registry::new(),
+        });
+        let drain = DrainOnDrop(service.clone());
+        until(stop, accept_all(self.listener, service.clone())).await;
+        drop(drain);
+        let is_empty = poll_fn(|cx| service.registry.poll_empty(cx));
+        match until(sleep(self.drain_timeout), is_empty).await {
+            Some(()) => Drained::Clean,
+            None => {
+                let left = service.registry.live();
+                service.registry.advance(Phase::Forced);
+                if left == 0 {
+                    Drained::Clean
+                } else {
+                    Drained::Forced(left)
+                }
+            }
+        }
+    }
+}
+
+/// How long draining may take unless it is set. A guess: what orchestrators give a process before they kill it is more.
+const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How long to wait after accepting has failed: for want of descriptors or memory, which only others can give back.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Begins to drain, also when the server's future is dropped.
+struct DrainOnDrop(Arc<Service>);
+
+impl Drop for DrainOnDrop {
+    fn drop(&mut self) {
+        self.0.registry.advance(Phase::Draining);
+    }
+}
+
+/// Starts a task for each connection that comes. Never ends; the listener goes with it.
+async fn accept_all(listener: TcpListener, service: Arc<Service>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => start(stream, peer, &service),
+            // Whatever it is, the next connection may be good.
+            Err(_) => sleep(ACCEPT_RETRY).await,
+        }
+    }
+}
+
+fn start(stream: TcpStream, peer: SocketAddr, service: &Arc<Service>) {
+    // Each write is a whole batch: waiting for more would only delay it. Without it the connection still works.
+    let _ = stream.set_nodelay(true);
+    let seat = Seat::new(service.clone());
+    drop(filch::spawn(Connection::new(stream, Some(peer), seat)));
+}
+
+/// Polls `work` until `stop` is ready; `None` if that came first.
+async fn until<W: Future>(stop: impl Future<Output = ()>, work: W) -> Option<W::Output> {
+    let mut stop = pin!(stop);
+    let mut work = pin!(work);
+    poll_fn(move |cx| poll_until(stop.as_mut(), work.as_mut(), cx)).await
+}
+
+fn poll_until<W: Future>(
+    stop: Pin<&mut impl Future<Output = ()>>,
+    work: Pin<&mut W>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<W::Output>> {
+    if let Poll::Ready(output) = work.poll(cx) {
+        return Poll::Ready(Some(output));
+    }
+    stop.poll(cx).map(|()| None)
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,334 @@
+//! A server on a thread of its own, and a client that is nothing but a socket.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use filch::time::Duration;
+use filch_http::{BodyError, Drained, Limits, Request, Response, Router, Server, Timeouts};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::task::{Poll, Waker};
+use std::thread::JoinHandle;
+
+/// No wait of a test is longer; a test that gets here has failed.
+pub const HANG: Duration = Duration::from_secs(60);
+
+/// A server that runs until it is stopped or dropped.
+pub struct TestServer {
+    pub addr: SocketAddr,
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<Drained>>,
+}
+
+impl TestServer {
+    pub fn start() -> Self {
+        Self::with(|server| server)
+    }
+
+    /// A server with the routes below, changed by `configure`.
+    pub fn with(configure: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
+        Self::with_router(routes(), configure)
+    }
+
+    pub fn with_router(
+        router: Router,
+        configure: impl FnOnce(Server) -> Server + Send + 'static,
+    ) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let (addr_of, addr) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = filch::runtime::Builder::new()
+                .worker_threads(2)
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async move {
+                let server = Server::bind("127.0.0.1:0")
+                    .await
+                    .expect("a free port")
+                    .router(router);
+                let server = configure(server);
+                addr_of
+                    .send(server.local_addr().expect("an address"))
+                    .expect("the test waits");
+                server.serve_with_shutdown(received(stopped)).await
+            })
+        });
+        let addr = addr.recv_timeout(HANG).expect("the server starts");
+        Self {
+            addr,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.addr).expect("the server listens");
+        stream.set_read_timeout(Some(HANG)).expect("a timeout");
+        stream.set_nodelay(true).expect("a socket");
+        Client {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Tells the server to end, without waiting for it.
+    pub fn stop(&mut self) {
+        self.stop = None;
+    }
+
+    /// Waits for the end of a server that was told to.
+    pub fn join(mut self) -> Drained {
+        self.stop();
+        self.thread
+            .take()
+            .expect("joined once")
+            .join()
+            .expect("the server does not panic")
+    }
+
+    /// The answer to one request on a connection of its own.
+    pub fn answer(&self, request: &str) -> Answer {
+        let mut client = self.connect();
+        client.send(request);
+        client.answer()
+    }
+
+    /// The status of it.
+    pub fn status(&self, request: &str) -> u16 {
+        self.answer(request).status
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ready when the sender is gone: a thread waits for it, as a test has nothing better.
+async fn received(stopped: mpsc::Receiver<()>) {
+    let (wake, waker) = mpsc::channel::<Waker>();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let set = done.clone();
+    std::thread::spawn(move || {
+        let waker = waker.recv();
+        let _ = stopped.recv();
+        set.store(true, std::sync::atomic::Ordering::SeqCst);
+        if let Ok(waker) = waker {
+            waker.wake();
+        }
+    });
+    std::future::poll_fn(move |cx| {
+        if done.load(std::sync::atomic::Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        let _ = wake.send(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A connection to the server.
+pub struct Client {
+    pub stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream
+            .write_all(bytes.as_ref())
+            .expect("the server reads");
+    }
+
+    /// The same when it does not matter whether the server still reads.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn half_close(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("a socket");
+    }
+
+    /// The next answer, with the body that its head announces.
+    pub fn answer(&mut self) -> Answer {
+        self.answer_to("GET")
+    }
+
+    pub fn answer_to(&mut self, method: &str) -> Answer {
+        let head_len = loop {
+            match self
+                .unread
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
+                Some(at) => break at + 4,
+                None => assert!(
+                    self.read() > 0,
+                    "the connection ended before an answer: {:?}",
+                    self.text()
+                ),
+            }
+        };
+        let head =
+            String::from_utf8(self.unread.drain(..head_len).collect()).expect("a head is text");
+        let mut answer = Answer::of(&head);
+        if method != "HEAD" {
+            let len: usize = answer
+                .field("content-length")
+                .map_or(0, |len| len.parse().expect("a number"));
+            while self.unread.len() < len {
+                assert!(self.read() > 0, "the connection ended within a body");
+            }
+            answer.body = self.unread.drain(..len).collect();
+        }
+        answer
+    }
+
+    fn read(&mut self) -> usize {
+        let mut piece = [0; 64 * 1024];
+        let count = self.stream.read(&mut piece).expect("the server answers");
+        self.unread.extend_from_slice(&piece[..count]);
+        count
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.unread).into_owned()
+    }
+
+    /// Whether the server closes the connection properly, with nothing more sent.
+    pub fn is_closed(&mut self) -> bool {
+        self.unread.is_empty() && self.rest().is_some_and(|rest| rest.is_empty())
+    }
+
+    /// Everything up to the end; `None` if the connection was reset.
+    pub fn rest(&mut self) -> Option<Vec<u8>> {
+        match self.stream.read_to_end(&mut self.unread) {
+            Ok(_) => Some(std::mem::take(&mut self.unread)),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn of(head: &str) -> Self {
+        let status = head
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3))
+            .expect("a status line");
+        Self {
+            status: status.parse().expect("a status"),
+            head: head.to_owned(),
+            body: Vec::new(),
+        }
+    }
+
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (n, value) = line.split_once(": ")?;
+            n.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("a body that is text")
+    }
+
+    pub fn closes(&self) -> bool {
+        self.field("connection") == Some("close")
+    }
+}
+
+pub fn routes() -> Router {
+    Router::new()
+        .get("/", async || "Hello, World!")
+        .get("/echo/{text}", async |request: Request| {
+            request.param("text").unwrap_or_default().into_owned()
+        })
+        .get("/fields", async |request: Request| {
+            request
+                .fields()
+                .map(|(name, value)| format!("{name}={}\n", String::from_utf8_lossy(value)))
+                .collect::<String>()
+        })
+        .get("/large", async || vec![b'l'; 300_000])
+        .get("/panic", async || -> &'static str { panic!("on purpose") })
+        .get("/panic-at-once", || -> std::future::Ready<&'static str> {
+            panic!("on purpose")
+        })
+        .get("/panic-late", async || -> &'static str {
+            filch::yield_now().await;
+            panic!("on purpose")
+        })
+        .get("/yield", async || {
+            filch::yield_now().await;
+            "yielded"
+        })
+        .get("/close", async || {
+            Response::new("bye").with_header("connection", "close")
+        })
+        .get("/slow", async || {
+            filch::time::sleep(Duration::from_millis(300)).await;
+            "slow"
+        })
+        .get("/never", async || {
+            std::future::pending::<&'static str>().await
+        })
+        .post("/echo", async |mut request: Request| {
+            request.body().bytes().await
+        })
+        .post("/pieces", pieces)
+        .post("/ignore", async || "ignored")
+        .post(
+            "/first",
+            async |mut request: Request| -> Result<String, BodyError> {
+                Ok(request
+                    .body()
+                    .chunk()
+                    .await?
+                    .map_or(0, <[u8]>::len)
+                    .to_string())
+            },
+        )
+}
+
+/// The sum of the body's bytes, read piece by piece, and that the head is still there while it is.
+async fn pieces(mut request: Request) -> Result<String, BodyError> {
+    let (mut count, mut sum) = (0u64, 0u64);
+    let mut body = request.body();
+    while let Some(piece) = body.chunk().await? {
+        count += piece.len() as u64;
+        sum += piece.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    }
+    Ok(format!("{} {count} {sum}", request.path()))
+}
+
+pub fn limits(body_bytes: u64) -> Limits {
+    Limits {
+        body_bytes,
+        ..Limits::default()
+    }
+}
+
+pub fn short_timeouts() -> Timeouts {
+    let short = Duration::from_millis(150);
+    Timeouts {
+        header: short,
+        keep_alive: short * 2,
+        body: short,
+        write: short,
+        linger: short,
+    }
+}

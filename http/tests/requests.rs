@@ -1,0 +1,438 @@
+//! Every kind of request, over sockets: what is answered, in which order, and what becomes of the connection.
+
+mod common;
+
+use common::{Answer, TestServer, limits};
+use std::time::{Duration, SystemTime};
+
+#[test]
+fn a_plain_request() {
+    let server = TestServer::start();
+    let answer = server.answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((answer.status, answer.text()), (200, "Hello, World!"));
+    assert_eq!(answer.field("server"), Some("filch"));
+    assert!(
+        answer
+            .field("content-type")
+            .is_some_and(|value| value.starts_with("text/plain"))
+    );
+    assert_eq!(answer.field("connection"), None);
+}
+
+/// RFC 9110, section 6.6.1.
+#[test]
+fn the_date_is_now() {
+    let server = TestServer::start();
+    let answer = server.answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let date = httpdate::parse_http_date(answer.field("date").expect("a date"))
+        .expect("of the fixed form");
+    let apart = SystemTime::now()
+        .duration_since(date)
+        .expect("not of the future");
+    assert!(apart < Duration::from_secs(60), "{apart:?}");
+}
+
+#[test]
+fn parameters_and_fields() {
+    let server = TestServer::start();
+    assert_eq!(
+        server
+            .answer("GET /echo/a%20b?c HTTP/1.1\r\nHost: a\r\n\r\n")
+            .text(),
+        "a b"
+    );
+    assert_eq!(
+        server
+            .answer("GET http://b/echo/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            .text(),
+        "x"
+    );
+    let fields = server.answer("GET /fields HTTP/1.1\r\nHost: a\r\nX-Y:  z \r\n\r\n");
+    assert_eq!(fields.text(), "Host=a\nX-Y=z\n");
+}
+
+/// RFC 9110, sections 9.3.2, 9.3.7, 15.5.5 and 15.5.6.
+#[test]
+fn what_the_router_answers() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    let mut ask = |line: &str| {
+        client.send(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.answer_to(line.split(' ').next().expect("a method"))
+    };
+    assert_eq!(ask("GET /nowhere").status, 404);
+    let wrong = ask("DELETE /");
+    assert_eq!(
+        (wrong.status, wrong.field("allow")),
+        (405, Some("GET, HEAD, OPTIONS"))
+    );
+    let options = ask("OPTIONS /echo");
+    assert_eq!(
+        (options.status, options.field("allow")),
+        (204, Some("OPTIONS, POST"))
+    );
+    assert_eq!(options.field("content-length"), None);
+    assert_eq!(ask("OPTIONS *").status, 204);
+    assert_eq!(ask("BREW /").status, 501);
+    assert_eq!(ask("CONNECT a:443").status, 501);
+    let head = ask("HEAD /");
+    assert_eq!(
+        (head.status, head.field("content-length"), head.body.len()),
+        (200, Some("13"), 0)
+    );
+    // All on one connection, and it still works.
+    assert_eq!(ask("GET /").text(), "Hello, World!");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    let batch: String = (0..200)
+        .map(|n| match n % 4 {
+            0 => format!("GET /echo/{n} HTTP/1.1\r\nHost: a\r\n\r\n"),
+            1 => "GET /yield HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            2 => format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n{n:04}"),
+            _ => "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        })
+        .collect();
+    client.send(batch);
+    for n in 0..200 {
+        let answer = client.answer();
+        match n % 4 {
+            0 => assert_eq!(answer.text(), n.to_string()),
+            1 => assert_eq!(answer.text(), "yielded"),
+            2 => assert_eq!(answer.text(), format!("{n:04}")),
+            _ => assert_eq!(answer.status, 404),
+        }
+    }
+}
+
+/// More is asked for than fits the sockets' buffers while nothing is read: it waits, and all is answered in the end.
+#[test]
+fn a_batch_larger_than_the_buffers() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    let requests = 100;
+    let mut sender = client.stream.try_clone().expect("a socket");
+    let sending = std::thread::spawn(move || {
+        use std::io::Write;
+        for _ in 0..requests {
+            sender
+                .write_all(
+                    b"GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                )
+                .expect("sent");
+        }
+    });
+    for _ in 0..requests {
+        let answer = client.answer();
+        assert_eq!(answer.body.len(), 300_000);
+        assert!(answer.body.iter().all(|byte| *byte == b'l'));
+        assert_eq!(client.answer().text(), "Hello, World!");
+    }
+    sending.join().expect("sent");
+}
+
+#[test]
+fn byte_by_byte() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    for byte in b"\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n" {
+        client.send([*byte]);
+        std::thread::yield_now();
+    }
+    assert_eq!(client.answer().text(), "hello");
+    assert_eq!(client.answer().text(), "Hello, World!");
+}
+
+#[test]
+fn bodies_of_all_sizes() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    for len in [
+        0usize, 1, 100, 16_000, 16_383, 16_384, 16_385, 65_536, 100_000, 3_000_000,
+    ] {
+        let body: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        for path in ["/echo", "/pieces"] {
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n"
+            ));
+            client.send(&body);
+            let answer = client.answer();
+            if path == "/echo" {
+                assert!(answer.body == body, "{len}");
+            } else {
+                let sum: u64 = body.iter().map(|byte| u64::from(*byte)).sum();
+                assert_eq!(answer.text(), format!("/pieces {len} {sum}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn unread_bodies_are_passed_over() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    for len in [1, 1000, 100_000] {
+        for path in ["/ignore", "/first", "/"] {
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n"
+            ));
+            client.send(vec![b'G'; len]);
+            let answer = client.answer();
+            assert_eq!(
+                (answer.status, answer.closes()),
+                (if path == "/" { 405 } else { 200 }, false)
+            );
+        }
+    }
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer().text(), "Hello, World!");
+}
+
+/// Too much of a body is left to be worth reading: the answer arrives nevertheless, and the connection closes.
+#[test]
+fn a_large_unread_body_closes() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    client.send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n");
+    client.send(vec![0; 500_000]);
+    let answer = client.answer();
+    assert_eq!((answer.text(), answer.closes()), ("ignored", true));
+    client.half_close();
+    assert!(client.is_closed());
+}
+
+/// RFC 9110, section 10.1.1.
+#[test]
+fn expect_continue() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    let head = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    // Behind another request, whose answer goes first.
+    client.send(format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo {head}"
+    ));
+    assert_eq!(client.answer().text(), "Hello, World!");
+    assert_eq!(client.answer().status, 100);
+    client.send("hello");
+    assert_eq!(client.answer().text(), "hello");
+    // Who sends the body at once is not invited.
+    client.send(format!("POST /echo {head}hello"));
+    assert_eq!(client.answer().text(), "hello");
+    // Nobody wants the body: the client may never send it.
+    client.send(format!("POST /ignore {head}"));
+    let answer = client.answer();
+    assert_eq!((answer.text(), answer.closes()), ("ignored", true));
+}
+
+/// RFC 9112, section 9.3: version, `Connection` of the request, whether it stays open, and what the answer says.
+#[test]
+fn keep_alive_matrix() {
+    let server = TestServer::start();
+    for (version, connection, stays, says) in [
+        ("1.1", "", true, None),
+        ("1.1", "Connection: keep-alive\r\n", true, None),
+        ("1.1", "Connection: close\r\n", false, Some("close")),
+        ("1.1", "Connection: x, Close\r\n", false, Some("close")),
+        ("1.0", "", false, Some("close")),
+        ("1.0", "Connection: close\r\n", false, Some("close")),
+        (
+            "1.0",
+            "Connection: Keep-Alive\r\n",
+            true,
+            Some("keep-alive"),
+        ),
+    ] {
+        let mut client = server.connect();
+        client.send(format!(
+            "GET / HTTP/{version}\r\nHost: a\r\n{connection}\r\n"
+        ));
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status, answer.field("connection")),
+            (200, says),
+            "{version} {connection}"
+        );
+        if stays {
+            client.send(format!(
+                "GET / HTTP/{version}\r\nHost: a\r\n{connection}\r\n"
+            ));
+            assert_eq!(client.answer().text(), "Hello, World!");
+        } else {
+            assert!(client.is_closed(), "{version} {connection}");
+        }
+    }
+}
+
+#[test]
+fn a_handler_may_close() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    client.send("GET /close HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.answer().closes());
+    assert!(
+        client.is_closed(),
+        "what was pipelined behind it is not answered"
+    );
+}
+
+/// RFC 9112, section 9.6: who has only closed its sending side gets what it asked for.
+#[test]
+fn half_closed_clients_are_answered() {
+    let server = TestServer::start();
+    for path in ["/", "/slow", "/large"] {
+        let mut client = server.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.half_close();
+        assert_eq!(client.answer().status, 200, "{path}");
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn half_a_request_is_none() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHo");
+    client.half_close();
+    assert!(client.is_closed());
+    let mut client = server.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+    client.half_close();
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (400, true));
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_panic_is_500_and_the_server_goes_on() {
+    let server = TestServer::start();
+    for path in ["/panic", "/panic-at-once", "/panic-late"] {
+        let mut client = server.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.closes()), (500, true), "{path}");
+        assert!(client.is_closed());
+        assert_eq!(server.status("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    }
+}
+
+/// What is refused, with which status; the answer arrives although more was sent than is read, and then it closes.
+#[test]
+fn refusals() {
+    let server = TestServer::with(|server| server.limits(limits(100)));
+    let get = |rest: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{rest}\r\n");
+    let post = |fields: &str| format!("POST /echo HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    for (request, status) in [
+        (get(&format!("A: {}\r\n", "v".repeat(70_000))), 431),
+        (get(&"A: v\r\n".repeat(1001)), 431),
+        (
+            format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "t".repeat(9000)),
+            414,
+        ),
+        (post("Content-Length: 101\r\n"), 413),
+        (post("Transfer-Encoding: chunked\r\n"), 501),
+        (
+            post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"),
+            400,
+        ),
+        (post("Content-Length: 3\r\nContent-Length: 4\r\n"), 400),
+        (post("Content-Length: +3\r\n"), 400),
+        (post("Expect: something\r\n"), 417),
+        ("GET / HTTP/2.0\r\n\r\n".to_owned(), 505),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 505),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (get("Host: b\r\n"), 400),
+        (get("A : b\r\n"), 400),
+        (get("A: b\r\n c\r\n"), 400),
+        ("GET / HTTP/1.1\n\n".to_owned(), 400),
+        ("GET /\r\n\r\n".to_owned(), 400),
+        ("\x16\x03\x01\x02\x00".to_owned(), 400),
+    ] {
+        let mut client = server.connect();
+        client.try_send(&request);
+        client.try_send("x".repeat(100_000));
+        let answer = client.answer();
+        let line = request
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(60)
+            .collect::<String>();
+        assert_eq!((answer.status, answer.closes()), (status, true), "{line}");
+        client.half_close();
+        assert!(client.is_closed(), "{line}");
+    }
+    assert_eq!(server.status("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+}
+
+#[test]
+fn what_must_be_accepted() {
+    let server = TestServer::with(|server| server.limits(limits(100)));
+    let large = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n",
+        "v".repeat(16 * 1024)
+    );
+    assert_eq!(server.status(&large), 200);
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(61));
+    assert_eq!(server.status(&many), 200);
+    let body = "b".repeat(100);
+    let longest = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{body}");
+    assert_eq!(server.answer(&longest).text(), body);
+}
+
+/// The good requests before a bad one are answered first.
+#[test]
+fn a_bad_request_behind_good_ones() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: a\r\n\r\nBAD\r\n\r\n",
+    );
+    let statuses = [
+        client.answer().status,
+        client.answer().status,
+        client.answer().status,
+    ];
+    assert_eq!(statuses, [200, 200, 400]);
+    client.half_close();
+    assert!(client.is_closed());
+}
+
+#[test]
+fn the_access_log_sees_everything() {
+    let (sender, lines) = std::sync::mpsc::channel();
+    let server = TestServer::with(move |server| {
+        server.access_log(move |access| {
+            let _ = sender.send(format!(
+                "{} {} {}",
+                access.method,
+                access.target,
+                access.status.as_u16()
+            ));
+        })
+    });
+    let answer: Answer = server.answer(
+        "HEAD /large HTTP/1.0\r\n\r\n"
+            .replace("HEAD", "GET")
+            .as_str(),
+    );
+    assert_eq!(answer.status, 200);
+    server.status("BAD\r\n\r\n");
+    assert_eq!(lines.recv().expect("logged"), "GET /large 200");
+    assert_eq!(lines.recv().expect("logged"), "- - 400");
+}
+
+#[test]
+fn the_servers_name() {
+    let server = TestServer::with(|server| server.name(None));
+    assert_eq!(
+        server
+            .answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .field("server"),
+        None
+    );
+}

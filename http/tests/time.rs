@@ -1,0 +1,166 @@
+//! Deadlines and the end of a server, over sockets.
+
+mod common;
+
+use common::{TestServer, short_timeouts};
+use filch_http::Drained;
+use std::time::{Duration, Instant};
+
+/// The opposite is what is tested here: that something takes time. The bound above is only a guard against hanging.
+fn took_at_least(since: Instant, least: Duration) {
+    let took = since.elapsed();
+    assert!(took >= least && took < common::HANG, "{took:?}");
+}
+
+#[test]
+fn a_slow_head_is_408() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    let mut client = server.connect();
+    let began = Instant::now();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nA:");
+    let answer = client.answer();
+    took_at_least(began, short_timeouts().header);
+    assert_eq!((answer.status, answer.closes()), (408, true));
+    client.half_close();
+    assert!(client.is_closed());
+}
+
+/// The time of a head counts from its first byte: sending more does not prolong it.
+#[test]
+fn a_trickling_head_is_408() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    let mut client = server.connect();
+    let mut sender = client.stream.try_clone().expect("a socket");
+    let trickle = std::thread::spawn(move || {
+        use std::io::Write;
+        for byte in b"GET / HTTP/1.1\r\nA: "
+            .iter()
+            .chain(std::iter::repeat_n(&b'v', 100_000))
+        {
+            if sender.write_all(&[*byte]).is_err() {
+                return;
+            }
+            #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    assert_eq!(client.answer().status, 408);
+    let _ = client.stream.shutdown(std::net::Shutdown::Both);
+    trickle.join().expect("no panic");
+}
+
+/// The second head on a connection has its own time.
+#[test]
+fn the_time_of_a_head_begins_anew() {
+    let server = TestServer::with(|server| {
+        let mut timeouts = short_timeouts();
+        timeouts.keep_alive = Duration::from_secs(60);
+        server.timeouts(timeouts)
+    });
+    let mut client = server.connect();
+    for _ in 0..3 {
+        client.send("GET / HTTP/1.1\r\n");
+        #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
+        std::thread::sleep(Duration::from_millis(75));
+        client.send("Host: a\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_silently() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    let mut fresh = server.connect();
+    let mut used = server.connect();
+    let began = Instant::now();
+    used.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(used.answer().status, 200);
+    assert!(used.is_closed());
+    took_at_least(began, short_timeouts().keep_alive);
+    assert!(fresh.is_closed());
+}
+
+/// A connection that is used stays, however long.
+#[test]
+fn use_keeps_a_connection() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    let mut client = server.connect();
+    let began = Instant::now();
+    while began.elapsed() < short_timeouts().keep_alive * 3 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+        #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A handler has the time it wants, whatever the limits on clients.
+#[test]
+fn handlers_are_not_hurried() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    assert_eq!(
+        server
+            .answer("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            .text(),
+        "slow"
+    );
+}
+
+#[test]
+fn a_slow_body_is_408() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    let mut client = server.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (408, true));
+    client.half_close();
+    assert!(client.is_closed());
+}
+
+/// A client that reads nothing does not keep its connection for ever.
+#[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    let mut client = server.connect();
+    let request = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
+    client.send(request);
+    #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
+    std::thread::sleep(short_timeouts().write * 4);
+    let rest = client.rest().unwrap_or_default();
+    assert!(rest.len() < 100 * 300_000, "cut off at {}", rest.len());
+}
+
+#[test]
+fn drain_closes_the_idle_and_finishes_the_busy() {
+    let mut server = TestServer::start();
+    let mut idle = server.connect();
+    idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(idle.answer().status, 200);
+    let mut busy = server.connect();
+    // Two at once: the second is answered only when the first, which is under way, closes the connection.
+    busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
+    std::thread::sleep(Duration::from_millis(100));
+    server.stop();
+    assert!(idle.is_closed());
+    let answer = busy.answer();
+    assert_eq!((answer.text(), answer.closes()), ("slow", true));
+    assert!(busy.is_closed());
+    let addr = server.addr;
+    assert_eq!(server.join(), Drained::Clean);
+    assert!(std::net::TcpStream::connect(addr).is_err());
+}
+
+#[test]
+fn drain_ends_at_its_deadline() {
+    let mut server = TestServer::with(|server| server.drain_timeout(Duration::from_millis(200)));
+    let mut stuck = server.connect();
+    stuck.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
+    std::thread::sleep(Duration::from_millis(100));
+    let began = Instant::now();
+    server.stop();
+    assert_eq!(server.join(), Drained::Forced(1));
+    took_at_least(began, Duration::from_millis(200));
+    assert!(stuck.rest().is_none_or(|rest| rest.is_empty()));
+}
