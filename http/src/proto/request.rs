@@ -138,6 +138,16 @@ impl RequestParser {
         }
     }
 
+    /// Gets ready for another head under the same limits.
+    #[inline]
+    pub fn reset(&mut self) {
+        self.line_at = 0;
+        self.value_at = 0;
+        self.fields = 0;
+        self.empty_lines = 0;
+        self.request_line = None;
+    }
+
     /// Reads on in `bytes`: everything that has arrived of this request so far, from its first byte. Fields go into
     /// `slots`, which must be the same table in each call.
     ///

@@ -89,6 +89,12 @@ impl Buffer {
         }
     }
 
+    /// Is done with everything.
+    pub(crate) fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+
     /// Is done with these of the filled bytes; what follows them closes the gap.
     pub(crate) fn remove(&mut self, range: Range<usize>) {
         debug_assert!(range.start <= range.end && range.end <= self.len());

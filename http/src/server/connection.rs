@@ -331,7 +331,7 @@ impl<T: Transport> Connection<T> {
                 keep_alive &= rest == 0 || (rest <= DISCARD_MAX_BYTES && !is_lost);
                 is_quiet = rest == 0 && exchange.buffer.is_empty();
                 if keep_alive {
-                    exchange.begin(service.limits);
+                    exchange.begin();
                 }
             }
         }
@@ -546,6 +546,14 @@ impl<T: Transport> Connection<T> {
     }
 }
 
+impl<T> Drop for Connection<T> {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.abandon();
+        }
+    }
+}
+
 impl<T: Transport> Future for Connection<T> {
     type Output = ();
 
@@ -578,8 +586,7 @@ impl<T: Transport> Future for Connection<T> {
 fn take_work(service: &Service, peer: Option<SocketAddr>) -> Box<Work> {
     let mut work = Work::take();
     if let Some(exchange) = work.exchange.get_mut() {
-        exchange.begin(service.limits);
-        exchange.peer = peer;
+        exchange.serve(service.limits, peer);
     }
     work
 }

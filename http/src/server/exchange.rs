@@ -31,7 +31,7 @@ pub(crate) struct Exchange {
     pub(crate) method: Method,
     pub(crate) params: Vec<Param>,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) body: BodyState,
+    body: BodyState,
     made: OnceLock<Box<Made>>,
 }
 
@@ -114,12 +114,21 @@ impl Exchange {
         }
     }
 
+    /// Gets ready for a connection.
+    pub(crate) fn serve(&mut self, limits: Limits, peer: Option<SocketAddr>) {
+        self.parser = RequestParser::new(limits);
+        self.peer = peer;
+        self.head = Head::default();
+        self.body = BodyState::default();
+        self.begin();
+    }
+
     /// Gets ready for the next request, which begins where this one ended.
     #[inline]
-    pub(crate) fn begin(&mut self, limits: Limits) {
-        self.parser = RequestParser::new(limits);
+    pub(crate) fn begin(&mut self) {
+        self.parser.reset();
         self.params.clear();
-        self.body = BodyState::default();
+        self.body.failure = None;
         if self.made.get_mut().is_some() {
             self.made = OnceLock::new();
         }
@@ -186,7 +195,9 @@ impl Exchange {
             .consume(self.head.len() + self.body.handed_out + body_here);
         self.head = Head::default();
         self.body.handed_out = 0;
-        self.body.source = None;
+        if self.body.source.is_some() {
+            self.body.source = None;
+        }
         self.body.remaining
     }
 

@@ -38,6 +38,7 @@ impl Work {
     /// Gives it back. What has grown, or is lent out, is freed instead.
     #[inline]
     pub(crate) fn give(mut self: Box<Self>) {
+        debug_assert!(self.out.is_empty());
         let is_whole = self
             .exchange
             .get_mut()
@@ -55,6 +56,17 @@ impl Work {
                 pool.push(self);
             }
         });
+    }
+
+    /// Gives it back at the end of a connection, with whatever is in it.
+    pub(crate) fn abandon(mut self: Box<Self>) {
+        // The handler first: it may have the exchange.
+        self.slot.clear();
+        self.out = Out::default();
+        if let Some(exchange) = self.exchange.get_mut() {
+            exchange.buffer.clear();
+        }
+        self.give();
     }
 }
 
