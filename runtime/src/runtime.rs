@@ -32,6 +32,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Runtime {
     handle: Handle,
+    /// Whether it was told to end already, so that the drop does not wait again.
+    is_told_to_end: bool,
 }
 
 impl Runtime {
@@ -102,18 +104,22 @@ impl Runtime {
     /// assert!(rt.shutdown_timeout(Duration::from_secs(5)));
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn shutdown_timeout(self, timeout: Duration) -> bool {
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> bool {
+        self.is_told_to_end = true;
         self.handle.inner().shutdown(Some(timeout))
     }
 
     /// Tells the runtime to end, and does not wait.
-    pub fn shutdown_background(self) {
+    pub fn shutdown_background(mut self) {
+        self.is_told_to_end = true;
         self.handle.inner().shutdown(Some(Duration::ZERO));
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.handle.inner().shutdown(None);
+        if !self.is_told_to_end {
+            self.handle.inner().shutdown(None);
+        }
     }
 }

@@ -15,6 +15,7 @@
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
 
 pub mod census;
+pub mod drops;
 pub mod guard;
 pub mod source;
 

@@ -15,6 +15,7 @@ use crate::sys::sync::atomic::AtomicUsize;
 use crate::timer::Timers;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{OnceLock, Weak};
 
 /// The most threads for blocking calls, unless chosen: tokio's figure. Blocking calls mostly wait, so there may be many more
@@ -93,13 +94,13 @@ impl Builder {
         self
     }
 
-    /// Called on each thread of the runtime when it starts.
+    /// Called on each thread of the runtime when it starts. If it panics, the thread goes on all the same.
     pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_start = Arc::new(hook);
         self
     }
 
-    /// Called on each thread of the runtime before it ends.
+    /// Called on each thread of the runtime before it ends. If it panics, the thread ends all the same.
     pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_stop = Arc::new(hook);
         self
@@ -208,6 +209,7 @@ impl Builder {
         inner.sched.launch(cores)?;
         Ok(Runtime {
             handle: Handle::new(inner),
+            is_told_to_end: false,
         })
     }
 
@@ -255,11 +257,19 @@ impl Builder {
                 return work();
             };
             context::on_own_thread(Handle::new(inner), &mut || {
-                on_start();
+                call(&on_start);
                 work();
-                on_stop();
+                call(&on_stop);
             });
         })
+    }
+}
+
+/// Calls a hook. Its panic, which has been reported, must not cost the runtime a worker.
+fn call(hook: &Hook) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+        // What was thrown may itself panic when it is dropped.
+        std::mem::forget(payload);
     }
 }
 
