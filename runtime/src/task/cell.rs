@@ -14,6 +14,10 @@ use std::ptr::NonNull;
 /// Future or output, never both.
 pub(super) union Stage<F: Future> {
     future: ManuallyDrop<F>,
+    #[expect(
+        dead_code,
+        reason = "there for its size and alignment; the output is reached by a cast, as the future is"
+    )]
     output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 

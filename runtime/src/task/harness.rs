@@ -8,20 +8,18 @@
 
 use super::cell::Layout;
 use super::error::JoinError;
-use super::header::{Header, VTable};
+use super::header::{Header, JoinWaker, VTable};
 use super::join::JoinHandle;
 use super::refs::Notified;
 use super::schedule::Schedule;
 use super::state::{AfterPending, Completion, Start, State};
 use super::waker::LentWaker;
-use crate::sys::sync::UnsafeCell;
 use crate::util::slab::Class;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// The code of tasks with the future `F` under the scheduler `S`.
 struct Harness<F, S>(PhantomData<(F, S)>);
@@ -49,7 +47,7 @@ where
     let header = Header {
         state: State::new_joinable(),
         vtable: const { &Harness::<F, S>::VTABLE },
-        join_waker: UnsafeCell::new(MaybeUninit::uninit()),
+        join_waker: JoinWaker::empty(),
     };
     // SAFETY: the cell is large enough, aligned to 64 and unused.
     unsafe { cell.write(header) };
@@ -151,8 +149,10 @@ where
         // SAFETY: the task stays incomplete during its poll.
         let waker = unsafe { LentWaker::new::<S>(cell) };
         let mut context = Context::from_waker(&waker);
-        // SAFETY: a running task's cell holds its future, which only the runner touches.
-        let future = unsafe { &mut *Layout::<F>::future(cell) };
+        // SAFETY: a running task's cell holds its future.
+        let future = unsafe { Layout::<F>::future(cell) };
+        // SAFETY: only the runner touches it.
+        let future = unsafe { &mut *future };
         // SAFETY: the future stays where it was stored until `finish` or `cancel` drops it there.
         let future = unsafe { Pin::new_unchecked(future) };
         catch_unwind(AssertUnwindSafe(|| future.poll(&mut context))).map_err(JoinError::panic)
@@ -186,8 +186,10 @@ where
         let state = unsafe { &cell.as_ref().state };
         let stored = state.has_join_interest();
         if stored {
+            // SAFETY: the cell still holds the stage that the future was stored in.
+            let place = unsafe { Layout::<F>::output(cell) };
             // SAFETY: the future is gone, its room is the output's.
-            unsafe { Layout::<F>::output(cell).write(output) };
+            unsafe { place.write(output) };
         } else {
             drop_quietly(output);
         }
@@ -225,25 +227,33 @@ where
     }
 
     unsafe fn take_output(cell: NonNull<Header>, into: *mut ()) {
-        // SAFETY: the caller has the right to the output of a complete task.
-        let output = unsafe { Layout::<F>::output(cell).read() };
+        // SAFETY: passed on to the caller.
+        let output = unsafe { Self::move_output(cell) };
         // SAFETY: the caller gives a place for a `Result<F::Output, JoinError>`.
         unsafe { into.cast::<Result<F::Output, JoinError>>().write(output) };
     }
 
     unsafe fn drop_output(cell: NonNull<Header>) {
-        // SAFETY: the caller has the right to the output, which is stored.
-        drop_quietly(unsafe { Layout::<F>::output(cell).read() });
+        // SAFETY: passed on to the caller.
+        drop_quietly(unsafe { Self::move_output(cell) });
+    }
+
+    /// # Safety
+    ///
+    /// The task is complete, and the caller uses up the right to its output, which is stored.
+    unsafe fn move_output(cell: NonNull<Header>) -> Result<F::Output, JoinError> {
+        // SAFETY: the cell of a complete task still holds its stage.
+        let place = unsafe { Layout::<F>::output(cell) };
+        // SAFETY: stored, and moved out by nobody else, says the caller.
+        unsafe { place.read() }
     }
 
     unsafe fn free(cell: NonNull<Header>) {
         // SAFETY: the caller is the last one to know the cell.
         let header = unsafe { cell.as_ref() };
         if header.state.has_join_waker() {
-            // SAFETY: JOIN_WAKER says that it is initialised, and nobody else can reach it.
-            header
-                .join_waker
-                .with_mut(|waker| unsafe { (*waker).assume_init_drop() });
+            // SAFETY: JOIN_WAKER says that it is full, and nobody else can reach it.
+            unsafe { header.join_waker.drop_waker() };
         }
         // SAFETY: complete: future and output are gone.
         unsafe { Layout::<F>::free_box(cell) };
@@ -270,9 +280,7 @@ unsafe fn wake_joiner(cell: NonNull<Header>) {
     // SAFETY: the reference keeps the cell.
     let header = unsafe { cell.as_ref() };
     // SAFETY: JOIN_WAKER is set, and after COMPLETE nobody writes to the field.
-    header
-        .join_waker
-        .with(|waker| unsafe { (*waker).assume_init_ref() }.wake_by_ref());
+    unsafe { header.join_waker.look(Waker::wake_by_ref) };
     // SAFETY: the reference is the caller's.
     unsafe { release(cell) };
 }

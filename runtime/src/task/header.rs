@@ -15,8 +15,45 @@ use std::task::Waker;
 pub(crate) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static VTable,
-    /// Initialised while JOIN_WAKER is set; who may touch it stands in the table of [`state`](super::state).
-    pub(super) join_waker: UnsafeCell<MaybeUninit<Waker>>,
+    pub(super) join_waker: JoinWaker,
+}
+
+/// The place for the waker of whoever awaits the task's output. Whether it holds one is not written here: JOIN_WAKER says it, or the
+/// verdict of a transition that took that bit away. Who may touch it stands in the table of [`state`](super::state).
+pub(super) struct JoinWaker(UnsafeCell<MaybeUninit<Waker>>);
+
+impl JoinWaker {
+    pub(super) fn empty() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// # Safety
+    ///
+    /// It is empty, and the caller's alone.
+    pub(super) unsafe fn fill(&self, waker: Waker) {
+        // SAFETY: nobody else reads or writes, says the caller; nothing is overwritten that would need dropping.
+        self.0
+            .with_mut(|place| unsafe { place.write(MaybeUninit::new(waker)) });
+    }
+
+    /// # Safety
+    ///
+    /// It is full, and the caller's alone.
+    pub(super) unsafe fn drop_waker(&self) {
+        // SAFETY: full, says the caller, and a `MaybeUninit` has the layout of what it may hold.
+        self.0
+            .with_mut(|place| unsafe { place.cast::<Waker>().drop_in_place() });
+    }
+
+    /// # Safety
+    ///
+    /// It is full, and nobody writes to it meanwhile.
+    pub(super) unsafe fn look<R>(&self, look: impl FnOnce(&Waker) -> R) -> R {
+        self.0.with(|place| {
+            // SAFETY: full, and not written to while the reference lives, says the caller.
+            look(unsafe { &*place.cast::<Waker>() })
+        })
+    }
 }
 
 /// What is different from future to future.

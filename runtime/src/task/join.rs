@@ -176,30 +176,25 @@ impl<T> Future for JoinHandle<T> {
 /// Sees to it that the waker is woken at completion. True if the task is complete already.
 fn register(task: &Header, waker: &Waker) -> bool {
     if task.state.has_join_waker() {
-        // SAFETY: JOIN_WAKER is set, so the field is initialised, and only this handle would change it.
-        let same = task
-            .join_waker
-            .with(|stored| unsafe { (*stored).assume_init_ref() }.will_wake(waker));
+        // SAFETY: JOIN_WAKER is set, so the field is full, and only this handle would change it.
+        let same = unsafe { task.join_waker.look(|stored| stored.will_wake(waker)) };
         if same {
             return task.state.is_complete();
         }
         if !task.state.retract_join_waker() {
             return true;
         }
-        // SAFETY: taken back: the field is initialised, and only ours.
-        task.join_waker
-            .with_mut(|stored| unsafe { (*stored).assume_init_drop() });
+        // SAFETY: taken back: the field is full, and only ours.
+        unsafe { task.join_waker.drop_waker() };
     }
     let waker = waker.clone();
     // SAFETY: JOIN_WAKER is not set: the field is the handle's alone, and holds nothing.
-    task.join_waker
-        .with_mut(|stored| unsafe { stored.write(MaybeUninit::new(waker)) });
+    unsafe { task.join_waker.fill(waker) };
     if task.state.publish_join_waker() {
         return false;
     }
-    // SAFETY: not published: still initialised, and only ours.
-    task.join_waker
-        .with_mut(|stored| unsafe { (*stored).assume_init_drop() });
+    // SAFETY: not published: still full, and only ours.
+    unsafe { task.join_waker.drop_waker() };
     true
 }
 
@@ -230,9 +225,8 @@ unsafe fn detach_slow(cell: NonNull<Header>) {
     match task.state.detach() {
         Detach::Done => return,
         Detach::DropWaker => {
-            // SAFETY: the verdict gave the field back to the handle, initialised.
-            task.join_waker
-                .with_mut(|stored| unsafe { (*stored).assume_init_drop() });
+            // SAFETY: the verdict gave the field back to the handle, full.
+            unsafe { task.join_waker.drop_waker() };
         }
         Detach::DropOutput => {
             // SAFETY: complete, the output stored and not taken (else `inner` would be TAKEN).

@@ -77,11 +77,6 @@ impl TaskRef {
     }
 
     #[inline]
-    pub(crate) fn as_raw(&self) -> NonNull<Header> {
-        self.0
-    }
-
-    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: the reference we hold keeps the cell.
         unsafe { self.0.as_ref() }

@@ -49,6 +49,7 @@ impl TestQueue {
     }
 
     /// Runs tasks until `frees` cells are free. A lost wake-up is a deadlock here.
+    #[cfg(loom)]
     pub(super) fn run_until_freed(&self, frees: usize) {
         while self.freed.load(Ordering::SeqCst) < frees {
             let task = {
@@ -80,6 +81,7 @@ where
 }
 
 /// The same, woken as by workers of its own runtime.
+#[cfg(loom)]
 pub(super) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
