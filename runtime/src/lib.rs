@@ -14,12 +14,21 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! - [`spawn`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped.
+//! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers.
 //!
 //! How it works inside stands in docs/ARCHITECTURE.md of the repository.
+
+#![cfg_attr(
+    any(loom, shuttle),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "models compile the protocols without the runtime that uses all of them"
+    )
+)]
 
 pub(crate) mod driver;
 pub(crate) mod reactor;

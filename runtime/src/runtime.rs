@@ -52,7 +52,6 @@ impl Runtime {
     }
 
     /// The choices for a runtime; the same as [`Builder::new`].
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -76,7 +75,7 @@ impl Runtime {
         self.handle.block_on(future)
     }
 
-    /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn).
+    /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn()).
     pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,

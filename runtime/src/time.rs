@@ -2,9 +2,9 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | wait for a while, or until a time | [`sleep`], [`sleep_until`] |
-//! | give a future only so long | [`timeout`], [`timeout_at`] |
-//! | do something again and again | [`interval`], [`interval_at`] |
+//! | wait for a while, or until a time | [`sleep()`], [`sleep_until`] |
+//! | give a future only so long | [`timeout()`], [`timeout_at`] |
+//! | do something again and again | [`interval()`], [`interval_at`] |
 //!
 //! # Units and limits
 //!

@@ -124,6 +124,7 @@ fn reset_wakes_who_polled_last() {
 }
 
 #[test]
+#[expect(clippy::async_yields_async, reason = "the sleep itself is handed on")]
 fn a_sleep_goes_from_task_to_task() {
     runtime(2).block_on(async {
         let mut handed_on = Box::pin(sleep(Duration::from_millis(20)));
@@ -140,6 +141,7 @@ fn a_sleep_goes_from_task_to_task() {
 }
 
 #[test]
+#[expect(clippy::async_yields_async, reason = "the sleep itself is handed on")]
 fn sleeps_are_dropped_on_other_threads() {
     let runtime = runtime(2);
     let armed: Vec<Pin<Box<Sleep>>> = runtime.block_on(async {

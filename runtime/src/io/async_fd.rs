@@ -94,16 +94,28 @@ impl<T: AsRawFd> AsyncFd<T> {
     }
 
     /// The value with the descriptor. Use it for operations that do not block; readiness is not touched.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the value is taken by into_inner only, which ends self"
+    )]
     pub fn get_ref(&self) -> &T {
         self.inner.as_ref().expect("taken only by into_inner")
     }
 
     /// The value with the descriptor.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the value is taken by into_inner only, which ends self"
+    )]
     pub fn get_mut(&mut self) -> &mut T {
         self.inner.as_mut().expect("taken only by into_inner")
     }
 
     /// Stops watching, and gives the value back.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the value is taken here only, and self ends"
+    )]
     pub fn into_inner(mut self) -> T {
         self.stop_watching();
         self.inner.take().expect("taken only here")

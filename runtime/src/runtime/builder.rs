@@ -154,6 +154,10 @@ impl Builder {
     ///
     /// `InvalidInput` for choices that make no sense, with the remedy; otherwise the operating system's error, with the step that
     /// failed (making a poller, starting a thread). Nothing is left over then.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the cell that is set once is made here"
+    )]
     pub fn build(self) -> io::Result<Runtime> {
         let workers = self.check()?;
         let mut pollers = Vec::new();
@@ -246,10 +250,7 @@ impl Builder {
     }
 
     /// What surrounds the life of each thread: the current runtime, and the user's hooks.
-    fn around_threads(
-        &self,
-        home: &Arc<OnceLock<Weak<Inner>>>,
-    ) -> Box<dyn Fn(&mut dyn FnMut()) + Send + Sync> {
+    fn around_threads(&self, home: &Arc<OnceLock<Weak<Inner>>>) -> blocking::Around {
         let (home, on_start, on_stop) = (home.clone(), self.on_start.clone(), self.on_stop.clone());
         Box::new(move |work| {
             let Some(inner) = home.get().and_then(Weak::upgrade) else {

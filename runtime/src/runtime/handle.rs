@@ -90,7 +90,7 @@ impl Handle {
         context::current().ok_or(NoRuntime)
     }
 
-    /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn).
+    /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn()).
     ///
     /// # Examples
     ///

@@ -4,10 +4,10 @@
 //! function: [`real`] (std atomics, `parking_lot` locks), `loom` (every interleaving of a small model) and
 //! `shuttle` (random interleavings of a large one). All three offer the same names:
 //!
-//! - `atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, AtomicPtr, Ordering, fence}`
-//! - `Mutex` (`lock`, `try_lock -> Option`, `get_mut`; no poisoning), `MutexGuard`, `Condvar` (`wait`,
+//! - `atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, AtomicPtr, Ordering, fence}`
+//! - `Mutex` (`lock`, `try_lock -> Option`; no poisoning), `MutexGuard`, `Condvar` (`wait`,
 //!   `wait_for -> true if timed out`, `notify_one`, `notify_all`)
-//! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{spawn, Builder, current, yield_now, JoinHandle, ThreadId}`,
+//! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{Builder, current, yield_now, JoinHandle, ThreadId}` (and for tests `spawn`),
 //!   `hint::spin_loop`
 
 #[cfg(all(not(loom), not(shuttle)))]

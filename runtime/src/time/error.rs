@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A [`timeout`](crate::time::timeout) ran out before its future was done.
+/// A [`timeout`](crate::time::timeout()) ran out before its future was done.
 ///
 /// Turns into an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut), so that `?` passes it on where I/O
 /// errors go.

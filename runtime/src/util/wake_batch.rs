@@ -21,6 +21,7 @@ impl WakeBatch {
         self.wakers.push(waker);
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.wakers.len()
     }

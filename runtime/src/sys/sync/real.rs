@@ -4,8 +4,7 @@ pub(crate) use std::sync::Arc;
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-        compiler_fence, fence,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
     };
 }
 
@@ -14,7 +13,9 @@ pub(crate) mod hint {
 }
 
 pub(crate) mod thread {
-    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, spawn, yield_now};
+    #[cfg(test)]
+    pub(crate) use std::thread::spawn;
+    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
 }
 
 pub(crate) use parking_lot::MutexGuard;
@@ -36,11 +37,6 @@ impl<T> Mutex<T> {
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.0.try_lock()
-    }
-
-    #[inline]
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut()
     }
 }
 
@@ -95,15 +91,5 @@ impl<T> UnsafeCell<T> {
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
         write(self.0.get())
-    }
-
-    #[inline]
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut()
-    }
-
-    #[inline]
-    pub(crate) fn into_inner(self) -> T {
-        self.0.into_inner()
     }
 }
