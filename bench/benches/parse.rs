@@ -43,7 +43,9 @@ const BROWSER_703: &str = "GET /wp-content/uploads/2010/03/hello-kitty-darth-vad
     Cookie: wp_ozh_wsa_visits=2; wp_ozh_wsa_visit_lasttime=xxxxxxxxxx; __utma=xxxxxxxxx.xxxxxxxxxx.xxxxxxxxxx.xxxxxxxxxx.xxxxxxxxxx.x; __utmz=xxxxxxxxx.xxxxxxxxxx.x.x.utmccn=(referral)|utmcsr=reader.livedoor.com|utmcct=/reader/|utmcmd=referral\r\n\r\n";
 
 fn hundred_fields() -> String {
-    let fields: String = (0..99).map(|n| format!("X-Header-Field-{n:02}: the value of field {n:02}, of some length\r\n")).collect();
+    let fields: String = (0..99)
+        .map(|n| format!("X-Header-Field-{n:02}: the value of field {n:02}, of some length\r\n"))
+        .collect();
     format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n{fields}\r\n")
 }
 
@@ -72,7 +74,10 @@ fn parse(c: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("filch-framed", name), bytes, |b, bytes| {
             let mut slots = [FieldSlot::default(); FIELDS_MAX];
             b.iter(|| {
-                let head = RequestParser::default().parse(black_box(bytes), &mut slots).ok().flatten();
+                let head = RequestParser::default()
+                    .parse(black_box(bytes), &mut slots)
+                    .ok()
+                    .flatten();
                 head.map(|head| Framing::of(&head.view(bytes, &slots), u64::MAX))
             });
         });
@@ -80,7 +85,11 @@ fn parse(c: &mut Criterion) {
             let mut headers = [httparse::EMPTY_HEADER; FIELDS_MAX];
             b.iter(|| {
                 let mut request = httparse::Request::new(&mut headers);
-                black_box(request.parse(black_box(bytes)).is_ok_and(|status| status.is_complete()))
+                black_box(
+                    request
+                        .parse(black_box(bytes))
+                        .is_ok_and(|status| status.is_complete()),
+                )
             });
         });
     }

@@ -8,5 +8,6 @@ pub(crate) mod barrier;
 pub(crate) mod clock;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod cpu;
+pub(crate) mod mem;
 pub(crate) mod rng;
 pub(crate) mod sync;

@@ -5,7 +5,7 @@
 
 use super::context::with_core;
 use super::core::Core;
-use super::shared::Shared;
+use super::shared::{Outside, Shared};
 use crate::sys::sync::Arc;
 use crate::task::harness;
 use crate::task::header::Header;
@@ -24,7 +24,7 @@ impl Shared {
     {
         let (task, handle) = {
             let outside = self.outside.lock();
-            let Some(slab) = outside.as_ref() else {
+            let Some(Outside { slab, .. }) = outside.as_ref() else {
                 drop(outside);
                 return JoinHandle::never_started();
             };

@@ -18,6 +18,7 @@ use crate::timer::Timers;
 use crate::util::slab::Slab;
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
 /// What a scheduler is made of; one driver and one wheel for each worker.
 pub(crate) struct Config {
@@ -47,7 +48,13 @@ pub(crate) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) threads: ThreadConfig,
     /// Cells of tasks spawned by threads that are no workers. None once the scheduler has ended.
-    pub(super) outside: Mutex<Option<Slab<Shared>>>,
+    pub(super) outside: Mutex<Option<Outside>>,
+}
+
+/// What threads that are no workers spawn with.
+pub(super) struct Outside {
+    pub(super) slab: Slab<Shared>,
+    pub(super) trimmed: Instant,
 }
 
 /// What others may reach of one worker. On lines of its own: its owner writes `polls` all the time.
@@ -95,7 +102,10 @@ impl Shared {
             threads: config.threads,
             outside: Mutex::new(None),
         });
-        *shared.outside.lock() = Some(Slab::new(shared.clone()));
+        *shared.outside.lock() = Some(Outside {
+            slab: Slab::new(shared.clone()),
+            trimmed: shared.clock.now(),
+        });
         let cores = owners.into_iter().enumerate();
         let cores = cores.map(|(index, (queue, slot))| {
             Core::new(shared.clone(), index, queue, slot, config.random.seed())

@@ -122,7 +122,7 @@ impl Shared {
 
     /// Steps 3 and 4: no runner is left.
     fn end(&self) {
-        let outside = self.outside.lock().take();
+        let outside = self.outside.lock().take().map(|outside| outside.slab);
         let cores = std::mem::take(&mut *self.shutdown.cores.lock());
         for slab in cores.iter().map(|core| &core.slab).chain(&outside) {
             cancel_all(slab);

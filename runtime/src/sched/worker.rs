@@ -36,7 +36,7 @@ const BATCH_POLLS_MAX: u32 = 512;
 const BATCH_TARGET: Duration = Duration::from_micros(100);
 /// How often a worker that never runs out of tasks sweeps its driver.
 const SWEEP_INTERVAL: Duration = Duration::from_micros(100);
-/// How often a worker gives unused memory back; two such periods after a burst its memory is gone.
+/// How often a worker gives unused memory back; three such periods after a burst its memory is gone.
 const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a batch ended.
@@ -154,17 +154,20 @@ impl Core {
         }
     }
 
-    /// Gives unused memory back once in a while. Returns how soon it wants to be called again, if at all.
-    fn trim(&self, now: Instant) -> Option<Duration> {
+    /// Gives unused memory back, once in a while.
+    fn trim(&self, now: Instant) {
+        if now.saturating_duration_since(self.trimmed.get()) >= TRIM_INTERVAL {
+            self.trimmed.set(now);
+            self.slab.trim();
+            self.shared.trim_outside(now);
+        }
+    }
+
+    /// How soon a worker that sleeps has to look after its memory, if at all.
+    fn trim_in(&self, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.trimmed.get());
-        if since < TRIM_INTERVAL {
-            return self.slab.has_excess().then(|| TRIM_INTERVAL - since);
-        }
-        self.trimmed.set(now);
-        if self.index == 0 {
-            self.shared.trim_outside();
-        }
-        self.slab.trim().then_some(TRIM_INTERVAL)
+        let has_excess = self.slab.has_excess() || self.shared.has_excess_outside();
+        has_excess.then(|| TRIM_INTERVAL.saturating_sub(since))
     }
 
     /// Nothing to do: waits in the driver, unless a last look around finds something.
@@ -172,7 +175,8 @@ impl Core {
         self.slab.flush();
         let remote = self.remote();
         let now = self.shared.clock.now();
-        let trim_in = self.trim(now);
+        self.trim(now);
+        let trim_in = self.trim_in(now);
         self.shared
             .idle
             .fall_asleep(self.index, self.is_searching.take());
@@ -220,12 +224,22 @@ impl Core {
 }
 
 impl Shared {
-    /// Gives unused memory of the tasks spawned from outside back.
-    fn trim_outside(&self) {
-        if let Some(outside) = self.outside.try_lock() {
-            if let Some(slab) = outside.as_ref() {
-                slab.trim();
+    /// Gives unused memory of the tasks spawned from outside back; whichever worker comes first does it.
+    fn trim_outside(&self, now: Instant) {
+        let Some(mut outside) = self.outside.try_lock() else {
+            return;
+        };
+        if let Some(outside) = outside.as_mut() {
+            if now.saturating_duration_since(outside.trimmed) >= TRIM_INTERVAL {
+                outside.trimmed = now;
+                outside.slab.trim();
             }
         }
+    }
+
+    fn has_excess_outside(&self) -> bool {
+        let outside = self.outside.try_lock();
+        // If it is locked, somebody spawns: better look again.
+        outside.is_none_or(|outside| outside.as_ref().is_some_and(|it| it.slab.has_excess()))
     }
 }
