@@ -55,11 +55,6 @@ impl Class {
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }
-
-    /// All of them, the smallest first.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        (0..CLASSES as u8).map(Self)
-    }
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -68,7 +63,7 @@ mod tests {
 
     #[test]
     fn sizes_rise_to_the_largest() {
-        let sizes: Vec<_> = Class::all().map(Class::bytes).collect();
+        let sizes: Vec<_> = (0..CLASSES as u8).map(|n| Class(n).bytes()).collect();
         assert!(sizes.is_sorted_by(|a, b| a < b));
         assert!(sizes.iter().all(|bytes| bytes % CELL_ALIGN == 0));
         assert_eq!(sizes[0], 64);

@@ -133,8 +133,10 @@ impl Segment {
     /// `head` is the head of a complete chain of this segment's cells, taken from the stack by the owner.
     pub(super) unsafe fn splice(&self, head: NonNull<Free>) {
         debug_assert!(self.is_cell(head));
-        // SAFETY: the head of a chain, which is ours, knows these two.
-        let (tail, count) = unsafe { ((*head.as_ptr()).tail, (*head.as_ptr()).count) };
+        // SAFETY: the cell is ours, and as the head of a chain it has this initialised.
+        let tail = unsafe { (*head.as_ptr()).tail };
+        // SAFETY: as above.
+        let count = unsafe { (*head.as_ptr()).count };
         // SAFETY: the tail is one of the chain's cells.
         unsafe { (*tail).next = self.free.get() };
         self.free.set(head.as_ptr());
