@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(super) batch_polls: Cell<u32>,
     pub(super) batch_began: Cell<Instant>,
     pub(super) swept: Cell<Instant>,
+    /// When so many polls have begun, what was queued at the last sweep has been run.
+    pub(super) sweep_after: Cell<usize>,
     pub(super) trimmed: Cell<Instant>,
 }
 
@@ -68,6 +70,7 @@ impl Core {
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
             batch_began: Cell::new(now),
             swept: Cell::new(now),
+            sweep_after: Cell::new(0),
             trimmed: Cell::new(now),
         })
     }

@@ -180,6 +180,17 @@ impl Remote {
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
     }
+
+    /// What the count will be after so many more polls. For the worker itself.
+    pub(super) fn polls_in(&self, more: usize) -> usize {
+        self.polls.load(Ordering::Relaxed).wrapping_add(more)
+    }
+
+    /// Whether the count has reached `polls`. For the worker itself.
+    pub(super) fn has_polled(&self, polls: usize) -> bool {
+        let ahead = polls.wrapping_sub(self.polls.load(Ordering::Relaxed));
+        ahead == 0 || ahead > usize::MAX / 2
+    }
 }
 
 impl fmt::Debug for Shared {

@@ -34,8 +34,12 @@ pub(super) const BATCH_POLLS_MIN: u32 = 1;
 const BATCH_POLLS_MAX: u32 = 512;
 /// How long a batch should take. Short beside what a client notices, long beside an epoll_wait that finds nothing (0.2 us).
 const BATCH_TARGET: Duration = Duration::from_micros(100);
-/// How often a worker that never runs out of tasks sweeps its driver.
-const SWEEP_INTERVAL: Duration = Duration::from_micros(100);
+/// How often a worker that never runs out of tasks sweeps its driver, at most: an epoll_wait that finds nothing is then 0.2 % of its time.
+const SWEEP_INTERVAL_MIN: Duration = Duration::from_micros(100);
+/// And at least. In between it sweeps when the tasks that were queued at the last sweep have been run: what it found earlier would
+/// only wait behind them, and 64 busy connections would cost 4 sweeps a round instead of one (2.28 system calls a request
+/// instead of 2.03).
+const SWEEP_INTERVAL_MAX: Duration = Duration::from_millis(1);
 /// How often a worker gives unused memory back; three such periods after a burst its memory is gone.
 const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -122,9 +126,9 @@ impl Core {
         let now = self.shared.clock.now();
         self.adapt_batch(now);
         self.fire_timers(now);
-        if now.saturating_duration_since(self.swept.get()) >= SWEEP_INTERVAL {
-            self.swept.set(now);
+        if self.is_sweep_due(now) {
             self.wake_batch(|ready| self.remote().driver.turn(Wait::Sweep, ready));
+            self.note_sweep(now);
         }
         if !self.shared.injector.is_empty() {
             if let Some(task) = self.shared.injector.steal_into(&self.queue) {
@@ -134,6 +138,18 @@ impl Core {
             }
         }
         self.trim(now);
+    }
+
+    fn is_sweep_due(&self, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.swept.get());
+        since >= SWEEP_INTERVAL_MAX
+            || (since >= SWEEP_INTERVAL_MIN && self.remote().has_polled(self.sweep_after.get()))
+    }
+
+    fn note_sweep(&self, now: Instant) {
+        self.swept.set(now);
+        self.sweep_after
+            .set(self.remote().polls_in(self.queue.len()));
     }
 
     /// Makes the next batch as long as [`BATCH_TARGET`].
@@ -201,7 +217,7 @@ impl Core {
         }
         let now = self.shared.clock.now();
         self.batch_began.set(now);
-        self.swept.set(now);
+        self.note_sweep(now);
         self.fire_timers(now);
     }
 
