@@ -1,2 +1,59 @@
-//! bench
-fn main() {}
+//! `filch-bench`: how long do 500 000 empty coroutines take, and how much memory?
+//!
+//! | file | answers |
+//! |---|---|
+//! | `cli` | which measurements are asked for? |
+//! | `plan` | what is one measurement, and what is its result? |
+//! | `child` | how does each measurement get a process of its own? |
+//! | `spawn` | what is the work that is measured? |
+//! | `counters` | how is it known that all coroutines have run? |
+//! | `memory` | how much memory is resident, and how much was at most? |
+//! | `stats` | which one figure stands for several rounds? |
+//! | `report`, `table`, `talk`, `machine`, `json` | how is it told? |
+
+mod child;
+mod cli;
+mod clock;
+mod counters;
+mod json;
+mod machine;
+mod memory;
+mod plan;
+mod report;
+mod spawn;
+mod stats;
+mod table;
+mod talk;
+
+use cli::Asked;
+use std::process::ExitCode;
+
+/// The runtime asks the global allocator for little in this benchmark (queues, the list of handles); the peers ask it for every task.
+/// All get the same one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit status for bad arguments.
+const BAD_ARGUMENTS: u8 = 2;
+
+fn main() -> ExitCode {
+    let done = match cli::parse(std::env::args_os()) {
+        Ok(Asked::Text(text)) => {
+            print!("{text}");
+            Ok(())
+        }
+        Ok(Asked::Spawn(choices)) => report::run(&choices),
+        Ok(Asked::Child(job)) => child::serve(&job),
+        Err(sentence) => {
+            eprintln!("filch-bench: {sentence}");
+            return ExitCode::from(BAD_ARGUMENTS);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("filch-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
