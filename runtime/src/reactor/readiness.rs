@@ -9,12 +9,16 @@
 //! | 1 | CLOSED | an event: the peer's end of this direction | nobody |
 //! | 2 | ERROR | an event | nobody |
 //! | 3 | SHUTDOWN | the end of the runtime | nobody |
+//! | 4 | WAITED | who is about to wait, under the lock of the waiters | each event, which then wakes them |
 //! | 8.. | tick | each event, by one; wraps round | |
 //!
 //! CLOSED, ERROR and SHUTDOWN stay: from then on operations do not wait any more, the system gives their answer.
 //!
-//! ORDERING: an event is delivered with AcqRel and looked at with Acquire, so whoever sees READY sees what the poller's thread did before. Sleeping
-//! needs no more than that, since a waiter registers under the same lock that the deliverer takes after it has set the word.
+//! WAITED saves an event the waiters' lock where nobody waits: a socket that becomes readable is reported as writable too, each time. No
+//! wake-up is lost, since both sides change this one word: whichever comes second sees the other. A waiter that comes second finds READY and does not
+//! wait; an event that comes second finds WAITED, and gets the lock when the waker is in its place.
+//!
+//! ORDERING: changes are AcqRel and looks are Acquire, so whoever sees READY sees what the poller's thread did before.
 
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,8 +26,11 @@ const READY: usize = 1;
 const CLOSED: usize = 1 << 1;
 const ERROR: usize = 1 << 2;
 const SHUTDOWN: usize = 1 << 3;
+const WAITED: usize = 1 << 4;
 const TICK: usize = 1 << 8;
 const FLAGS: usize = TICK - 1;
+/// Any of them is a reason to try.
+const TRY: usize = READY | CLOSED | ERROR | SHUTDOWN;
 
 /// The readiness word of one direction.
 #[derive(Debug)]
@@ -47,32 +54,45 @@ impl Readiness {
         Self(AtomicUsize::new(READY))
     }
 
-    /// Takes in an event.
-    pub(super) fn deliver(&self, event: Event) {
+    /// Takes in an event. True if there are waiters to be woken.
+    #[must_use]
+    pub(super) fn deliver(&self, event: Event) -> bool {
         let bit = |set: bool, bit: usize| if set { bit } else { 0 };
         let bits =
             bit(event.is_ready, READY) | bit(event.is_closed, CLOSED) | bit(event.is_error, ERROR);
-        self.add(bits);
+        self.add(bits)
     }
 
-    /// The runtime has ended: no event will come any more.
-    pub(super) fn shut_down(&self) {
-        self.add(SHUTDOWN);
+    /// The runtime has ended: no event will come any more. True if there are waiters to be woken.
+    #[must_use]
+    pub(super) fn shut_down(&self) -> bool {
+        self.add(SHUTDOWN)
     }
 
-    fn add(&self, bits: usize) {
-        let next = |word: usize| Some(((word & !FLAGS).wrapping_add(TICK)) | (word & FLAGS) | bits);
+    fn add(&self, bits: usize) -> bool {
+        let next = |word: usize| {
+            let flags = word & FLAGS & !WAITED | bits;
+            Some((word & !FLAGS).wrapping_add(TICK) | flags)
+        };
         // ORDERING: see the module.
-        let _always = self
+        let before = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        before.is_ok_and(|word| word & WAITED != 0)
+    }
+
+    /// Announces a waiter, who has the waiters' lock and leaves its waker before it gives that back; unless there is reason to try.
+    pub(super) fn begin_wait(&self) -> Option<Seen> {
+        // ORDERING: see the module.
+        let word = self.0.fetch_or(WAITED, Ordering::AcqRel);
+        (word & TRY != 0).then_some(Seen(word))
     }
 
     /// What is known now, if there is any reason to try.
     pub(super) fn look(&self) -> Option<Seen> {
         // ORDERING: see the module.
         let word = self.0.load(Ordering::Acquire);
-        (word & FLAGS != 0).then_some(Seen(word))
+        (word & TRY != 0).then_some(Seen(word))
     }
 
     /// Notes that what was seen is used up. Does nothing if an event came since.
@@ -119,7 +139,7 @@ mod tests {
         let seen = word.look().unwrap();
         word.clear(seen);
         assert_eq!(word.look(), None);
-        word.deliver(DATA);
+        let _ = word.deliver(DATA);
         assert!(word.look().is_some());
     }
 
@@ -127,7 +147,7 @@ mod tests {
     fn an_event_after_the_look_survives_the_clear() {
         let word = Readiness::new();
         let seen = word.look().unwrap();
-        word.deliver(DATA);
+        let _ = word.deliver(DATA);
         word.clear(seen);
         assert!(word.look().is_some());
     }
@@ -135,20 +155,33 @@ mod tests {
     #[test]
     fn the_end_stays() {
         let word = Readiness::new();
-        word.deliver(END);
+        let _ = word.deliver(END);
         let seen = word.look().unwrap();
         assert!(seen.is_final());
         word.clear(seen);
         assert!(word.look().unwrap().is_final());
-        word.shut_down();
+        let _ = word.shut_down();
         assert!(word.look().unwrap().is_shut_down());
+    }
+
+    #[test]
+    fn an_event_is_told_of_waiters_once() {
+        let word = Readiness::new();
+        word.clear(word.look().unwrap());
+        assert!(!word.deliver(DATA), "nobody waits");
+        assert!(word.begin_wait().is_some(), "no reason to wait");
+        word.clear(word.look().unwrap());
+        assert_eq!(word.begin_wait(), None);
+        assert_eq!(word.look(), None, "a waiter is no reason to try");
+        assert!(word.deliver(DATA));
+        assert!(!word.deliver(DATA), "they were woken");
     }
 
     #[test]
     fn the_tick_wraps_round() {
         let word = Readiness(AtomicUsize::new(!FLAGS | READY));
         let seen = word.look().unwrap();
-        word.deliver(DATA);
+        let _ = word.deliver(DATA);
         assert_eq!(word.0.load(Ordering::Relaxed), READY);
         word.clear(seen);
         assert!(word.look().is_some());

@@ -4,8 +4,8 @@
 //! place per side (the last one to poll is woken, as the futures-io traits have it); any number of `readable()`-like futures have a place each, by
 //! number.
 //!
-//! No wake-up is lost: a waiter looks at the word again under the lock before it leaves its waker, and an event sets the word before it takes
-//! that lock. A waiter that is woken and dropped takes nothing from the others: all of a side are woken by each event.
+//! No wake-up is lost: a waiter announces itself in the word, under the lock, before it leaves its waker; an event that finds the announcement
+//! takes that lock ([`readiness`](super::readiness)). A waiter that is woken and dropped takes nothing from the others: all of a side are woken by each event.
 
 use super::readiness::{Event, Readiness, Seen};
 use crate::sys::sync::Mutex;
@@ -78,27 +78,13 @@ impl Source {
     }
 
     /// Waits in the one place that a direction has for the `poll_` interface.
+    #[inline]
     pub(crate) fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
         let side = self.side(direction);
-        if let Some(seen) = side.readiness.look() {
-            return Poll::Ready(seen);
+        match side.readiness.look() {
+            Some(seen) => Poll::Ready(seen),
+            None => side.wait(cx),
         }
-        let mut replaced = None;
-        let mut waiters = side.waiters.lock();
-        if let Some(seen) = side.readiness.look() {
-            return Poll::Ready(seen);
-        }
-        if !waiters
-            .poller
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            replaced = waiters.poller.replace(cx.waker().clone());
-        }
-        // The lock goes first: dropping a waker runs code of others.
-        drop(waiters);
-        drop(replaced);
-        Poll::Pending
     }
 
     /// Waits in a place of its own, to be kept in `id` from the first call on and given up with [`forget`](Self::forget).
@@ -111,7 +97,7 @@ impl Source {
         let side = self.side(direction);
         let mut replaced = None;
         let mut waiters = side.waiters.lock();
-        if let Some(seen) = side.readiness.look() {
+        if let Some(seen) = side.readiness.begin_wait() {
             return Poll::Ready(seen);
         }
         let me = *id.get_or_insert_with(|| waiters.new_id());
@@ -138,8 +124,9 @@ impl Source {
     pub(crate) fn deliver(&self, events: Events, ready: &mut WakeBatch) {
         for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
             if event != Event::default() {
-                side.readiness.deliver(event);
-                side.take_waiters(ready);
+                if side.readiness.deliver(event) {
+                    side.take_waiters(ready);
+                }
             }
         }
     }
@@ -147,8 +134,9 @@ impl Source {
     /// The runtime has ended: whoever waits learns it.
     pub(crate) fn shut_down(&self, ready: &mut WakeBatch) {
         for side in [&self.read, &self.write] {
-            side.readiness.shut_down();
-            side.take_waiters(ready);
+            if side.readiness.shut_down() {
+                side.take_waiters(ready);
+            }
         }
     }
 }
@@ -166,13 +154,31 @@ impl Side {
         }
     }
 
+    fn wait(&self, cx: &mut Context<'_>) -> Poll<Seen> {
+        let mut replaced = None;
+        let mut waiters = self.waiters.lock();
+        if let Some(seen) = self.readiness.begin_wait() {
+            return Poll::Ready(seen);
+        }
+        match &mut waiters.poller {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            place => replaced = place.replace(cx.waker().clone()),
+        }
+        // The lock goes first: dropping a waker runs code of others.
+        drop(waiters);
+        drop(replaced);
+        Poll::Pending
+    }
+
     fn take_waiters(&self, ready: &mut WakeBatch) {
         let mut waiters = self.waiters.lock();
         if let Some(waker) = waiters.poller.take() {
             ready.push(waker);
         }
-        for (_, waker) in waiters.others.drain(..) {
-            ready.push(waker);
+        if !waiters.others.is_empty() {
+            for (_, waker) in waiters.others.drain(..) {
+                ready.push(waker);
+            }
         }
     }
 }
