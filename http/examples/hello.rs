@@ -11,10 +11,13 @@ use filch::time::Duration;
 use filch_http::{
     Access, BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode,
 };
+use filch_net::signal::{SignalKind, signal};
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::task::Poll;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -195,5 +198,25 @@ fn log(access: &Access<'_>) {
 
 /// Ready with the first SIGTERM or SIGINT. The second ends the process at once.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(std::future::pending())
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut next = async move || {
+        poll_fn(|cx| {
+            let is_asked = terminate.poll_recv(cx).is_ready() | interrupt.poll_recv(cx).is_ready();
+            if is_asked {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    };
+    Ok(async move {
+        next().await;
+        eprintln!("hello: stopping; another signal stops at once");
+        filch::spawn(async move {
+            next().await;
+            std::process::exit(2);
+        });
+    })
 }

@@ -1,4 +1,4 @@
-//! Sockets for the filch runtime.
+//! Sockets and signals for the filch runtime.
 //!
 //! ```
 //! use filch_net::{TcpListener, TcpStream};
@@ -26,6 +26,7 @@
 //! | module | question |
 //! |---|---|
 //! | [`tcp`] | how does a task listen, connect, read and write? |
+//! | [`signal`] | how does a task wait for a signal? |
 //! | `addr` | which addresses are meant by a name, and how does nobody wait for the answer but who asked? |
 //! | `error` | how does an error say what was tried, and with whom? |
 //! | `sys` | what is asked of the system that `std` does not offer? The only file with `unsafe` and `libc`. |
@@ -41,6 +42,7 @@
 
 mod addr;
 mod error;
+pub mod signal;
 mod sys;
 pub mod tcp;
 

@@ -10,7 +10,7 @@
 //! Rejected: a descriptor kept in reserve, given up to accept and close the connection. The client would see a reset where it now sees a delay,
 //! and with several threads somebody else takes the descriptor first.
 
-use crate::addr::ToSocketAddrs;
+use crate::addr::{Resolved, ToSocketAddrs};
 use crate::error;
 use crate::sys::{self, AcceptFault};
 use crate::tcp::socket::TcpSocket;
@@ -83,19 +83,20 @@ impl TcpListener {
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let wanted = addr.wanted()?;
         let resolved = wanted.resolve().await?;
+        Self::bind_to_any(&resolved)
+    }
+
+    fn bind_to_any(resolved: &Resolved) -> io::Result<Self> {
         let mut last = None;
         for &addr in &resolved.addresses {
             match Self::bind_to(addr) {
                 Ok(listener) => return Ok(listener),
-                Err(cause) => {
-                    last = Some(error::at(
-                        format!("listen on {}", resolved.call(addr)),
-                        cause,
-                    ))
-                }
+                Err(cause) => last = Some((addr, cause)),
             }
         }
-        Err(last.expect("a resolved name has an address"))
+        let (addr, cause) = last.expect("a resolved name has an address");
+        let step = format!("listen on {}", resolved.call(addr));
+        Err(error::at(step, cause))
     }
 
     fn bind_to(addr: SocketAddr) -> io::Result<Self> {
@@ -202,7 +203,6 @@ impl TcpListener {
     /// # })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[must_use]
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming {
             listener: self,
