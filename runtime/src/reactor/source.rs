@@ -123,10 +123,8 @@ impl Source {
     /// Takes in an event; the wakers of who waited go into `ready`.
     pub(crate) fn deliver(&self, events: Events, ready: &mut WakeBatch) {
         for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
-            if event != Event::default() {
-                if side.readiness.deliver(event) {
-                    side.take_waiters(ready);
-                }
+            if event != Event::default() && side.readiness.deliver(event) {
+                side.take_waiters(ready);
             }
         }
     }

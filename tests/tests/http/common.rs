@@ -1,5 +1,4 @@
 //! A server on a thread of its own, and a client that is nothing but a socket.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use filch::time::Duration;
 use filch_http::{BodyError, Drained, Limits, Request, Response, Router, Server, Timeouts};
@@ -10,26 +9,26 @@ use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
 /// No wait of a test is longer; a test that gets here has failed.
-pub const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 /// A server that runs until it is stopped or dropped.
-pub struct TestServer {
-    pub addr: SocketAddr,
+pub(crate) struct TestServer {
+    pub(crate) addr: SocketAddr,
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
 }
 
 impl TestServer {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|server| server)
     }
 
     /// A server with the routes below, changed by `configure`.
-    pub fn with(configure: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
+    pub(crate) fn with(configure: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
         Self::with_router(routes(), configure)
     }
 
-    pub fn with_router(
+    pub(crate) fn with_router(
         router: Router,
         configure: impl FnOnce(Server) -> Server + Send + 'static,
     ) -> Self {
@@ -60,7 +59,7 @@ impl TestServer {
         }
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.addr).expect("the server listens");
         stream.set_read_timeout(Some(HANG)).expect("a timeout");
         stream.set_nodelay(true).expect("a socket");
@@ -71,12 +70,12 @@ impl TestServer {
     }
 
     /// Tells the server to end, without waiting for it.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop = None;
     }
 
     /// Waits for the end of a server that was told to.
-    pub fn join(mut self) -> Drained {
+    pub(crate) fn join(mut self) -> Drained {
         self.stop();
         self.thread
             .take()
@@ -86,14 +85,14 @@ impl TestServer {
     }
 
     /// The answer to one request on a connection of its own.
-    pub fn answer(&self, request: &str) -> Answer {
+    pub(crate) fn answer(&self, request: &str) -> Answer {
         let mut client = self.connect();
         client.send(request);
         client.answer()
     }
 
     /// The status of it.
-    pub fn status(&self, request: &str) -> u16 {
+    pub(crate) fn status(&self, request: &str) -> u16 {
         self.answer(request).status
     }
 }
@@ -131,34 +130,34 @@ async fn received(stopped: mpsc::Receiver<()>) {
 }
 
 /// A connection to the server.
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     unread: Vec<u8>,
 }
 
 impl Client {
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream
             .write_all(bytes.as_ref())
             .expect("the server reads");
     }
 
     /// The same when it does not matter whether the server still reads.
-    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
     /// Says that nothing more will be sent.
-    pub fn half_close(&mut self) {
+    pub(crate) fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("a socket");
     }
 
     /// The next answer, with the body that its head announces.
-    pub fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Answer {
         self.answer_to("GET")
     }
 
-    pub fn answer_to(&mut self, method: &str) -> Answer {
+    pub(crate) fn answer_to(&mut self, method: &str) -> Answer {
         let head_len = loop {
             match self
                 .unread
@@ -200,12 +199,12 @@ impl Client {
     }
 
     /// Whether the server closes the connection properly, with nothing more sent.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         self.unread.is_empty() && self.rest().is_some_and(|rest| rest.is_empty())
     }
 
     /// Everything up to the end; `None` if the connection was reset.
-    pub fn rest(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
         match self.stream.read_to_end(&mut self.unread) {
             Ok(_) => Some(std::mem::take(&mut self.unread)),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
@@ -216,10 +215,10 @@ impl Client {
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -235,23 +234,23 @@ impl Answer {
         }
     }
 
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (n, value) = line.split_once(": ")?;
             n.eq_ignore_ascii_case(name).then_some(value)
         })
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("a body that is text")
     }
 
-    pub fn closes(&self) -> bool {
+    pub(crate) fn closes(&self) -> bool {
         self.field("connection") == Some("close")
     }
 }
 
-pub fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     Router::new()
         .get("/", async || "Hello, World!")
         .get("/echo/{text}", async |request: Request| {
@@ -315,14 +314,14 @@ async fn pieces(mut request: Request) -> Result<String, BodyError> {
     Ok(format!("{} {count} {sum}", request.path()))
 }
 
-pub fn limits(body_bytes: u64) -> Limits {
+pub(crate) fn limits(body_bytes: u64) -> Limits {
     Limits {
         body_bytes,
         ..Limits::default()
     }
 }
 
-pub fn short_timeouts() -> Timeouts {
+pub(crate) fn short_timeouts() -> Timeouts {
     let short = Duration::from_millis(150);
     Timeouts {
         header: short,

@@ -1,15 +1,13 @@
 //! Deadlines and the end of a server, over sockets.
 
-mod common;
-
-use common::{TestServer, short_timeouts};
+use crate::common::{TestServer, short_timeouts};
 use filch_http::Drained;
 use std::time::{Duration, Instant};
 
 /// The opposite is what is tested here: that something takes time. The bound above is only a guard against hanging.
 fn took_at_least(since: Instant, least: Duration) {
     let took = since.elapsed();
-    assert!(took >= least && took < common::HANG, "{took:?}");
+    assert!(took >= least && took < crate::common::HANG, "{took:?}");
 }
 
 #[test]

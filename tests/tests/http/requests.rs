@@ -1,8 +1,6 @@
 //! Every kind of request, over sockets: what is answered, in which order, and what becomes of the connection.
 
-mod common;
-
-use common::{Answer, TestServer, limits};
+use crate::common::{Answer, TestServer, limits};
 use std::time::{Duration, SystemTime};
 
 #[test]
