@@ -7,6 +7,7 @@
 //! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `shutdown` | can a runtime end anywhere and at any time? |
+//! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |
@@ -19,6 +20,7 @@ pub mod census;
 pub mod drops;
 pub mod guard;
 pub mod limits;
+pub mod pipe;
 pub mod random;
 pub mod source;
 

@@ -80,6 +80,10 @@ impl Entry {
             _own: world.tally.track(),
         })
     }
+
+    fn close(mut self, end: End) {
+        self.end = end;
+    }
 }
 
 impl Drop for Entry {
@@ -199,17 +203,17 @@ async fn ping_pong(bytes: usize) {
 type Node = Pin<Box<dyn Future<Output = usize> + Send>>;
 
 /// A task that does a few random things and gives its depth.
-fn node(mut entry: Entry, mut random: Random, depth: usize) -> Node {
+fn node(entry: Entry, mut random: Random, depth: usize) -> Node {
     Box::pin(async move {
         let world = entry.world.clone();
         for _ in 0..1 + random.below(4) {
             act(&world, &mut random, depth).await;
         }
         if random.below(20) == 0 {
-            entry.end = End::Panicked;
+            entry.close(End::Panicked);
             std::panic::panic_any(Planned);
         }
-        entry.end = End::Completed;
+        entry.close(End::Completed);
         depth
     })
 }
@@ -322,7 +326,7 @@ fn outsider(world: &Arc<World>, handle: &Handle, mut random: Random) {
     }
 }
 
-/// One runtime, one random program. It ends by itself, or is ended in the middle.
+/// One runtime, one random program. It ends by itself, or is ended in the middle. Returns how many tasks completed.
 fn round(mut random: Random) -> usize {
     let rt = Builder::new()
         .worker_threads(WORKERS)
@@ -362,7 +366,7 @@ fn round(mut random: Random) -> usize {
         outsider.join().expect("an outsider");
     }
     world.assert_balanced();
-    world.begun.load(SeqCst)
+    world.completed.load(SeqCst)
 }
 
 #[test]
@@ -380,6 +384,6 @@ fn everything_at_once_balances() {
         let random = random.fork();
         tasks += within_reason(move || round(random));
     }
-    println!("{tasks} tasks in {rounds} rounds");
-    assert!(tasks > rounds * 64, "the program has come to nothing");
+    println!("{tasks} tasks completed in {rounds} rounds");
+    assert!(tasks >= rounds * 64, "the program has come to nothing");
 }
