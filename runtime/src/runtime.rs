@@ -8,6 +8,8 @@ pub(crate) mod blocking_task;
 mod builder;
 pub(crate) mod context;
 mod handle;
+#[cfg(test)]
+mod tests;
 
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};

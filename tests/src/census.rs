@@ -16,6 +16,10 @@ pub struct Census {
     pub descriptors: usize,
     /// Resident memory in bytes.
     pub resident_bytes: usize,
+    /// Address space that is taken, in bytes.
+    pub virtual_bytes: usize,
+    /// What the heap has handed out and not got back, in bytes, as glibc counts it.
+    pub heap_bytes: usize,
 }
 
 impl Census {
@@ -25,10 +29,13 @@ impl Census {
     ///
     /// If `/proc` cannot be read.
     pub fn now() -> io::Result<Self> {
+        let [virtual_bytes, resident_bytes] = memory_bytes()?;
         Ok(Self {
             threads: fs::read_dir("/proc/self/task")?.count(),
             descriptors: fs::read_dir("/proc/self/fd")?.count() - 1,
-            resident_bytes: resident_bytes()?,
+            resident_bytes,
+            virtual_bytes,
+            heap_bytes: heap_bytes(),
         })
     }
 
@@ -39,13 +46,25 @@ impl Census {
     }
 }
 
-fn resident_bytes() -> io::Result<usize> {
+/// All of the address space that is taken, and what of it is resident.
+fn memory_bytes() -> io::Result<[usize; 2]> {
     let text = fs::read_to_string("/proc/self/statm")?;
-    let pages = text.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let pages: usize = pages.ok_or_else(|| io::Error::other("statm has no second number"))?;
     // SAFETY: sysconf takes a number and touches no memory of ours.
     let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    Ok(pages * usize::try_from(page_bytes).map_err(io::Error::other)?)
+    let page_bytes = usize::try_from(page_bytes).map_err(io::Error::other)?;
+    let mut pages = text.split(' ').map(str::parse::<usize>);
+    let mut next = || match pages.next() {
+        Some(Ok(pages)) => Ok(pages * page_bytes),
+        _ => Err(io::Error::other("statm does not begin with two numbers")),
+    };
+    Ok([next()?, next()?])
+}
+
+fn heap_bytes() -> usize {
+    // SAFETY: mallinfo2 takes the allocator's locks, and touches nothing else of ours.
+    let info = unsafe { libc::mallinfo2() };
+    // In arenas, and in mappings of their own.
+    info.uordblks + info.hblkhd
 }
 
 /// Waits until there are no more threads and descriptors than `before`, and returns the count.
@@ -75,6 +94,8 @@ mod tests {
         assert!(Census::now().unwrap().descriptors >= 100);
         drop(files);
         let block = std::hint::black_box(vec![1_u8; 64 << 20]);
-        assert!(Census::now().unwrap().resident_bytes > block.len());
+        let with_block = Census::now().unwrap();
+        assert!(with_block.resident_bytes > block.len());
+        assert!(with_block.heap_bytes > block.len());
     }
 }

@@ -5,8 +5,10 @@
 //! | file | asks |
 //! |---|---|
 //! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
-//! | `time`, `tcp` | do sleeps and sockets work, wherever they are used? |
+//! | `tcp` | do sockets work, wherever they are used? |
 //! | `shutdown` | can a runtime end anywhere and at any time? |
+//! | `fair` | does a task that always finds something ready let its siblings run? |
+//! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |
 //! | `leak` | are threads, descriptors and memory given back? |
@@ -17,6 +19,9 @@
 pub mod census;
 pub mod drops;
 pub mod guard;
+pub mod limits;
+pub mod pipe;
+pub mod random;
 pub mod source;
 
 /// How much more than usual the stress and leak tests shall do: `FILCH_STRESS`, 1 if it is not set.

@@ -585,8 +585,9 @@ fn a_waker_outlives_its_task() {
         .await
         .unwrap();
         let waker: Waker = receive.recv().unwrap();
+        let another = waker.clone();
         waker.wake_by_ref();
-        waker.clone().wake();
+        another.wake();
         drop(waker);
     });
 }

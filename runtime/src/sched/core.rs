@@ -47,6 +47,9 @@ pub(crate) struct Core {
     pub(super) trimmed: Cell<Instant>,
 }
 
+/// Cores, each in the box whose address its thread knows it by ([`context`](super::context)).
+pub(crate) type Cores = Vec<Box<Core>>;
+
 impl Core {
     pub(super) fn new(
         shared: Arc<Shared>,

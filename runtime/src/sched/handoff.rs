@@ -5,6 +5,7 @@
 //! on another's, and the innermost would have to end first.
 
 use super::{context, worker};
+use crate::util::budget;
 use std::io;
 
 /// Lets another thread go on as the worker this thread is. Does nothing on a thread that is no worker.
@@ -13,6 +14,7 @@ use std::io;
 ///
 /// If no thread can be started. The current thread then stays the worker.
 pub(crate) fn before_blocking() -> io::Result<()> {
+    budget::lift();
     if context::with_core(|core| core.is_none_or(|core| core.is_in_batch())) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! What can everybody reach of a scheduler?
 
-use super::core::Core;
+use super::core::{Core, Cores};
 use super::idle::Idle;
 use super::queue::{Injector, Local, Stealer};
 use super::sentinel::Sentinel;
@@ -35,8 +35,11 @@ pub(crate) struct ThreadConfig {
     pub(crate) name: String,
     pub(crate) stack_bytes: usize,
     /// Wraps the life of a thread: called on it with what it has to do.
-    pub(crate) around: Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>,
+    pub(crate) around: Around,
 }
+
+/// Something to be done around a thread's work, which it calls once.
+pub(crate) type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// The side of a scheduler that its workers, its tasks' wakers and its handles share.
 pub(crate) struct Shared {
@@ -73,7 +76,7 @@ pub(super) struct Remote {
 impl Shared {
     /// Makes a scheduler, and a core for each worker of it. Either all cores are given to [`launch`](Self::launch), or nothing of
     /// this scheduler is used.
-    pub(crate) fn new(config: Config) -> (Arc<Self>, Vec<Box<Core>>) {
+    pub(crate) fn new(config: Config) -> (Arc<Self>, Cores) {
         barrier::init();
         let workers = config.workers.len();
         let mut remotes = Vec::with_capacity(workers);
@@ -119,7 +122,7 @@ impl Shared {
     /// # Errors
     ///
     /// If a thread cannot be started; those started before have ended by then.
-    pub(crate) fn launch(self: &Arc<Self>, cores: Vec<Box<Core>>) -> io::Result<()> {
+    pub(crate) fn launch(self: &Arc<Self>, cores: Cores) -> io::Result<()> {
         let mut started = if cores.len() > 1 {
             sentinel::start(self)
         } else {

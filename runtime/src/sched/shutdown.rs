@@ -14,7 +14,7 @@
 //!
 //! Entries left in queues and slots are forgotten: they hold no reference, and step 3 finds their tasks in the slabs.
 
-use super::core::Core;
+use super::core::{Core, Cores};
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::sync::thread::{Builder, JoinHandle};
@@ -30,7 +30,7 @@ pub(super) struct Shutdown {
     is_closing: AtomicBool,
     runners: AtomicUsize,
     /// Cores handed in by workers that have ended.
-    cores: Mutex<Vec<Box<Core>>>,
+    cores: Mutex<Cores>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     at_end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     has_ended: Mutex<bool>,

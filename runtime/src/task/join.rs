@@ -4,12 +4,13 @@ use super::error::JoinError;
 use super::header::Header;
 use super::refs::TaskRef;
 use super::state::Detach;
+use crate::util::budget;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Owns the right to a task's output: await it to get it, drop it to detach the task.
 ///
@@ -167,6 +168,7 @@ impl<T> Future for JoinHandle<T> {
             return Poll::Ready(Err(JoinError::cancelled()));
         };
         if task.state.is_complete() || register(task, cx.waker()) {
+            ready!(budget::poll_take(cx));
             return Poll::Ready(self.take());
         }
         Poll::Pending

@@ -4,6 +4,7 @@
 //! do when the user came late for a tick; [`MissedTickBehavior`] names three.
 
 use crate::time::{Instant, Sleep, sleep_until};
+use crate::util::budget;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -110,8 +111,9 @@ impl Interval {
     /// When it has to wait outside of a runtime.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         if !self.is_overdue() {
-            ready!(self.sleep.as_mut().poll(cx));
+            ready!(self.sleep.as_mut().poll_elapsed(cx));
         }
+        ready!(budget::poll_take(cx));
         let due = self.sleep.deadline();
         let next = self.missed.next_tick(due, Instant::now(), self.period);
         self.sleep.as_mut().reset(next);

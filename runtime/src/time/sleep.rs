@@ -10,9 +10,10 @@
 use crate::runtime::context;
 use crate::time::Instant;
 use crate::timer::{Entry, Polled};
+use crate::util::budget;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Waits for a while.
@@ -148,6 +149,17 @@ impl Sleep {
         }
     }
 
+    /// Polls without asking the cooperative budget.
+    pub(super) fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let mut entry = this.entry;
+        match entry.as_mut().poll(cx.waker()) {
+            Polled::Armed => Poll::Pending,
+            Polled::Fired => Poll::Ready(()),
+            Polled::Idle => arm(entry, *this.deadline, cx),
+        }
+    }
+
     /// True while it stands in a wheel.
     pub(super) fn is_armed(&self) -> bool {
         self.entry.is_armed()
@@ -158,13 +170,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let mut entry = this.entry;
-        match entry.as_mut().poll(cx.waker()) {
-            Polled::Armed => Poll::Pending,
-            Polled::Fired => Poll::Ready(()),
-            Polled::Idle => arm(entry, *this.deadline, cx),
-        }
+        ready!(self.poll_elapsed(cx));
+        // It stays elapsed, also if the task has to give up its turn first.
+        budget::poll_take(cx)
     }
 }
 

@@ -128,6 +128,7 @@ impl<F: Future> Future for Timeout<F> {
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        this.sleep.poll(cx).map(|()| Err(Elapsed::new()))
+        // A future that uses up the task's budget in each poll must not escape its deadline by that.
+        this.sleep.poll_elapsed(cx).map(|()| Err(Elapsed::new()))
     }
 }

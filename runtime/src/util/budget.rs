@@ -23,7 +23,7 @@ pub(crate) fn reset() {
     let _ = LEFT.try_with(|left| left.set(OPERATIONS_PER_POLL));
 }
 
-/// Called when a thread stops being a worker.
+/// Called when a thread stops being a worker, or is about to wait where a worker would not: from then on nobody renews its budget.
 pub(crate) fn lift() {
     let _ = LEFT.try_with(|left| left.set(UNLIMITED));
 }
@@ -46,6 +46,17 @@ pub(crate) fn charge() {
             left.set(left.get().saturating_sub(1));
         }
     });
+}
+
+/// Whether the task may take something that is ready, which is charged at once. If not, it has been woken, and the leaf future returns `Pending`
+/// and leaves the thing where it is.
+#[inline]
+pub(crate) fn poll_take(cx: &mut Context<'_>) -> Poll<()> {
+    let proceed = poll_proceed(cx);
+    if proceed.is_ready() {
+        charge();
+    }
+    proceed
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
