@@ -7,6 +7,8 @@
 //! Not measured: heads in pieces, building a `HeaderMap`, and cold memory. Counts of instructions are steadier than
 //! these times; docs/HACKING.md says how to take them.
 
+#![expect(missing_docs, reason = "criterion's macro makes a public function")]
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use filch_http::proto::{FieldSlot, Framing, RequestParser, limits::FIELDS_MAX};
 use std::hint::black_box;

@@ -221,7 +221,8 @@ mod tests {
     /// Each scanner stops at exactly the bytes outside its class, wherever in a window they lie.
     #[test]
     fn scanners_agree_with_the_table_at_every_place() {
-        let scanners: [(fn(&mut Cursor<'_>), u8, u8); 3] = [
+        type Scanner = (fn(&mut Cursor<'_>), u8, u8);
+        let scanners: [Scanner; 3] = [
             (token, TOKEN, b'a'),
             (target, TARGET, b'/'),
             (value, VALUE, b'v'),

@@ -85,8 +85,11 @@ pub(crate) const OUT_MAX_BYTES: usize = 64 * 1024;
 /// as much as a second piece of a vectored write there. A guess.
 const COPY_MAX_BYTES: usize = 16 * 1024;
 
+/// Works move between threads and connections by their box; they are 20 KiB.
+type Works = Vec<Box<Work>>;
+
 thread_local! {
-    static POOL: RefCell<Vec<Box<Work>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Works> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes to be sent: a batch of responses, and perhaps the body of the last of them.
