@@ -70,7 +70,8 @@ Bytes: the growth of resident memory at its peak, per coroutine; peak: of the wh
 ";
 
 const PARKED_NOTE: &str = "\
-Resident memory that stays for each task that waits, all of them waiting at once.
+Resident memory that stays for each task that waits, all of them waiting at once; pages of 2 MiB make
+it a multiple of 2 MiB over the number of tasks.
 ";
 
 fn title(measured: &[Measured]) -> String {
