@@ -97,7 +97,10 @@ mod loom_tests {
     /// What happened before an unpark is visible after the wait it ends, and two unparks may become one.
     #[test]
     fn loom_condvar_driver_loses_no_unpark() {
-        loom::model(|| {
+        // Unbounded it takes a minute. `LOOM_MAX_PREEMPTIONS` wins.
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound.get_or_insert(3);
+        model.check(|| {
             let driver = Arc::new(CondvarDriver::new());
             let work = Arc::new(AtomicUsize::new(0));
             let others: Vec<_> = (0..2)
