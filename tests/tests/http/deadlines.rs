@@ -1,7 +1,5 @@
 //! Deadlines and the end of a server, over sockets.
 
-#![expect(clippy::disallowed_methods, reason = "tests run in real time")]
-
 use crate::common::{TestServer, short_timeouts};
 use filch_http::Drained;
 use std::time::{Duration, Instant};
