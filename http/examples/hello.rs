@@ -52,9 +52,9 @@ fn main() -> ExitCode {
     let options = Options::parse();
     match run(options) {
         Ok(Drained::Clean) => ExitCode::SUCCESS,
-        Ok(Drained::Forced(connections)) => {
-            fail(format_args!("{connections} connections were cut off"))
-        }
+        Ok(Drained::Forced(connections)) => fail(format_args!(
+            "cut off at the deadline: {connections} connection(s)"
+        )),
         Err(error) => fail(error),
     }
 }
@@ -71,7 +71,10 @@ fn run(options: Options) -> Result<Drained, String> {
         builder = builder.worker_threads(workers);
     }
     let runtime = builder.build().map_err(|error| error.to_string())?;
-    runtime.block_on(serve(options))
+    let drained = runtime.block_on(serve(options));
+    // A handler that still computes shall not hold the end up.
+    runtime.shutdown_background();
+    drained
 }
 
 async fn serve(options: Options) -> Result<Drained, String> {
