@@ -42,3 +42,8 @@ pub use request::{BodyError, Request, RequestBody};
 pub use response::{IntoResponse, Response};
 pub use router::Router;
 pub use server::{Access, Drained, Server, Timeouts};
+
+/// The server of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
