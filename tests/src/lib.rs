@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
 //! | `tcp` | do sockets work, wherever they are used? |
+//! | `signal` | does every listener get its signal? |
 //! | `shutdown` | can a runtime end anywhere and at any time? |
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
