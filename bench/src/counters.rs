@@ -10,9 +10,9 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most threads that may ever count in one process: the most workers that may be asked for, and as many again that take
-/// over when one blocks.
-const THREADS_MAX: usize = 2 * crate::cli::WORKERS_MAX;
+/// The most threads that may ever count in one process: twice the most workers that may be asked for, since others take over when one
+/// blocks.
+const THREADS_MAX: usize = 2048;
 
 #[repr(align(128))]
 struct Counter(AtomicUsize);
@@ -57,21 +57,21 @@ fn claim() -> &'static Counter {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    // No `use`: the criterion benches include this file, and are built for tests without any.
 
     #[test]
     fn each_thread_counts_for_itself_and_the_sum_is_everybodys() {
-        let before = sum();
+        let before = super::sum();
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| (0..1000).for_each(|_| add_one()));
+                scope.spawn(|| (0..1000).for_each(|_| super::add_one()));
             }
         });
-        assert_eq!(sum() - before, 3000);
+        assert_eq!(super::sum() - before, 3000);
     }
 
     #[test]
     fn counters_share_no_line() {
-        assert_eq!(size_of::<Counter>(), 128);
+        assert_eq!(size_of::<super::Counter>(), 128);
     }
 }

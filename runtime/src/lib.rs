@@ -38,6 +38,10 @@ pub mod task;
 pub(crate) mod timer;
 pub(crate) mod util;
 
+#[cfg(not(any(loom, shuttle)))]
+#[doc(hidden)]
+#[path = "bench_doors.rs"]
+pub mod __bench;
 #[cfg(not(shuttle))]
 pub(crate) mod blocking;
 #[cfg(not(any(loom, shuttle)))]
