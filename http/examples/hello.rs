@@ -163,8 +163,9 @@ async fn echo(mut request: Request) -> Result<Response, BodyError> {
 /// The parameter `n` of the route, up to `max`; otherwise 400 and why.
 fn number(request: &Request, max: u64) -> Result<u64, (StatusCode, String)> {
     let n = request.param("n").unwrap_or_default();
+    // Rust's numbers may begin with a plus.
     match n.parse() {
-        Ok(n) if n <= max => Ok(n),
+        Ok(number) if number <= max && !n.starts_with('+') => Ok(number),
         _ => Err((
             StatusCode::BAD_REQUEST,
             format!("n is a number from 0 to {max}\n"),

@@ -1,4 +1,4 @@
-//! The example server `hello` as a program: its routes, its flags, and how it ends. (Cargo builds a package's examples before it runs the package's tests.)
+//! The example server `hello` as a program: its routes, its flags, and how it ends. (Cargo builds the examples with all tests of a package, though not for `--test hello` alone.)
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -104,6 +104,7 @@ fn each_route_answers() {
     for path in [
         "/fib/94",
         "/fib/-1",
+        "/fib/+1",
         "/fib/x",
         "/fib/99999999999999999999",
         "/burn/46",

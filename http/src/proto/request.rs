@@ -180,6 +180,13 @@ impl RequestParser {
         self.request_line.is_some() || bytes.len() > self.line_at
     }
 
+    /// The method, as sent, of a request whose first line was accepted; also when the rest of it was refused.
+    #[must_use]
+    pub fn method_bytes<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let line = self.request_line?;
+        bytes.get(usize::from(line.method_at)..usize::from(line.method_end))
+    }
+
     /// How many bytes the next call will pass over: those before the line, or the place in a value, that it was in.
     #[must_use]
     pub const fn resumes_at(&self) -> usize {

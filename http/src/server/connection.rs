@@ -368,18 +368,22 @@ impl<T: Transport> Connection<T> {
     #[cold]
     fn refuse(&mut self, refusal: Refusal) -> Step {
         let now = self.now();
-        self.current.is_head = false;
         let response = refusal.into_response();
         self.log(&response);
         let Some(work) = &mut self.work else {
             return self.broken();
         };
+        let is_head = work
+            .exchange
+            .get_mut()
+            .is_some_and(|exchange| exchange.refused_a_head());
+        self.current.is_head = is_head;
         encode_response(
             &self.seat.service,
             work,
             response,
             Persistence::Close,
-            false,
+            is_head,
             now,
         );
         self.discard = LINGER_MAX_BYTES;

@@ -147,6 +147,11 @@ impl Exchange {
         Ok(Some(framing))
     }
 
+    /// Whether the request that was refused is a HEAD, as far as one can tell.
+    pub(crate) fn refused_a_head(&self) -> bool {
+        self.parser.method_bytes(self.buffer.filled()) == Some(b"HEAD")
+    }
+
     /// Whether anything of a next request has arrived.
     pub(crate) fn has_begun(&self) -> bool {
         self.parser.has_begun(self.buffer.filled())

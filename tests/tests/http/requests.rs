@@ -368,6 +368,29 @@ fn refusals() {
 }
 
 #[test]
+fn a_refused_head_gets_no_body() {
+    let server = TestServer::start();
+    for (request, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", 400),
+        (
+            "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+            400,
+        ),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n", 417),
+    ] {
+        let mut client = server.connect();
+        client.send(request);
+        let answer = client.rest().expect("an answer, then the end");
+        let answer = String::from_utf8(answer).expect("text");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+}
+
+#[test]
 fn what_must_be_accepted() {
     let server = TestServer::with(|server| server.limits(limits(100)));
     let large = format!(
