@@ -49,7 +49,14 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) if error.use_stderr() => return fail(sentence_of(&error)),
+        Err(help) => {
+            print!("{help}");
+            return ExitCode::SUCCESS;
+        }
+    };
     match run(options) {
         Ok(Drained::Clean) => ExitCode::SUCCESS,
         Ok(Drained::Forced(connections)) => fail(format_args!(
@@ -57,6 +64,13 @@ fn main() -> ExitCode {
         )),
         Err(error) => fail(error),
     }
+}
+
+/// What clap says in its first line; the rest repeats the usage.
+fn sentence_of(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    format!("{}; see --help", line.trim_start_matches("error: "))
 }
 
 /// Ends with status 2 and a sentence.
