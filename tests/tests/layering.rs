@@ -32,6 +32,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("scope", PUBLIC),
     ("actor", PUBLIC),
     ("observe", &["util", "task", "runtime"]),
+    // Hidden: single operations of the scheduler, for benchmarks.
+    ("bench_doors", &["task", "sched"]),
 ];
 
 /// What the public faces stand on: the runtime and below, but not the reactor.
