@@ -31,7 +31,7 @@
 //! | `error` | how does an error say what was tried, and with whom? |
 //! | `sys` | what is asked of the system that `std` does not offer? The only file with `unsafe` and `libc`. |
 //!
-//! Everything waits through [`filch::io::AsyncFd`]: this crate knows sockets and nothing of epoll. Whatever makes a socket must be called
+//! Everything waits through [`filch::io::AsyncFd`]: this crate knows sockets and nothing of epoll. Whatever makes a listener, a stream or a [`Signal`](signal::Signal) must be called
 //! within a runtime, a task or [`Runtime::block_on`](filch::Runtime::block_on); otherwise it is an error that says so. Reading and writing use the traits of
 //! `futures-io`, the seam of the ecosystem, or the `poll_` and `try_` methods by shared reference.
 //!

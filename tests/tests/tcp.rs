@@ -425,6 +425,34 @@ fn the_next_address_is_tried() {
 }
 
 #[test]
+fn a_stream_is_connected_when_connect_returns() {
+    run(async {
+        // With room for one connection only, handshakes are left without an answer until somebody accepts.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let connecting: Vec<_> = (0..4)
+            .map(|_| {
+                filch::spawn(async move {
+                    let mut stream = TcpStream::connect(addr).await.unwrap();
+                    assert_eq!(stream.peer_addr().unwrap(), addr);
+                    // The listener may have dropped the end of the handshake (tcp_syncookies); a byte repeats it.
+                    stream.write_all(b"x").await.unwrap();
+                    stream
+                })
+            })
+            .collect();
+        for _ in 0..4 {
+            listener.accept().await.unwrap();
+        }
+        for task in connecting {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn names_are_resolved() {
     run(async {
         let listener = TcpListener::bind("localhost:0").await.unwrap();
@@ -519,6 +547,22 @@ fn options_are_kept() {
         stream.set_ttl(9).unwrap();
         assert_eq!(stream.ttl().unwrap(), 9);
         drop(listener);
+    });
+}
+
+#[test]
+fn what_is_accepted_has_the_options_of_its_listener() {
+    run(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_linger(Some(Duration::from_secs(3))).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(16).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (served, _) = listener.accept().await.unwrap();
+        assert!(served.nodelay().unwrap());
+        assert_eq!(served.linger().unwrap(), Some(Duration::from_secs(3)));
+        served.set_linger(None).unwrap();
     });
 }
 

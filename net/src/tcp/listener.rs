@@ -145,7 +145,7 @@ impl TcpListener {
 
     /// Waits for the next connection. Any number of tasks may do so at a time.
     ///
-    /// The new stream is non-blocking and close-on-exec; no option is set on it. Connections that died in the queue are passed over. While there is no
+    /// The new stream is non-blocking and close-on-exec; it has the options that were set on the listener's socket, so after [`bind`](Self::bind) none. Connections that died in the queue are passed over. While there is no
     /// descriptor or memory for a connection, it stays in the queue and this pauses, 5 ms at first and up to 1 s; see [`on_accept_pause`](Self::on_accept_pause).
     ///
     /// # Errors

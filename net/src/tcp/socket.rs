@@ -183,7 +183,7 @@ impl TcpSocket {
     }
 }
 
-/// Options. All of them are inherited by the streams that a listener accepts, except the linger time.
+/// Options. The streams that a listener accepts have those of its socket.
 impl TcpSocket {
     /// Lets an address be bound while connections of an earlier listener linger (`SO_REUSEADDR`).
     ///
