@@ -4,8 +4,11 @@ pub(crate) use std::sync::Arc;
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
     };
+
+    #[cfg(not(miri))]
+    pub(crate) use std::sync::atomic::compiler_fence;
 }
 
 pub(crate) mod hint {
