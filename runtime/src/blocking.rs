@@ -31,11 +31,11 @@ use loom_channel as channel;
 
 use crate::sys::sync::thread::{self, JoinHandle, ThreadId};
 use crate::sys::sync::{Arc, Condvar, Mutex};
+use crate::util::shield::shield;
 use channel::{Receiver, RecvTimeoutError, Sender};
 use roster::{Roster, StartFailed, Submit, Take};
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// How long an idle thread waits for a job before it ends: tokio's figure, longer than the pauses of a program that is
@@ -174,7 +174,7 @@ impl Shared {
             }
         };
         // The hooks are the user's. If one panics before the work began, the thread still has its place to fill: jobs count on it.
-        guarded(|| (self.config.around)(&mut work));
+        shield(|| (self.config.around)(&mut work));
         work();
         self.leave();
     }
@@ -197,9 +197,9 @@ impl Shared {
     fn attend_to(&self, job: Job) {
         let take = self.state.lock().roster.take();
         match take {
-            Take::Run => guarded(job),
-            Take::Drop => guarded(|| drop(job)),
-        }
+            Take::Run => shield(job),
+            Take::Drop => shield(|| drop(job)),
+        };
         self.state.lock().roster.done();
     }
 
@@ -231,7 +231,7 @@ impl Shared {
         drop(state);
         drop(queue);
         for job in jobs {
-            guarded(|| drop(job));
+            shield(|| drop(job));
         }
     }
 
@@ -276,16 +276,6 @@ fn start_thread(shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
         })?;
     state.threads.push((handle.thread().id(), handle));
     Ok(())
-}
-
-/// Runs the user's code, whose panic ends here. It has been reported by the panic hook, and a task's own panics do not come this far.
-fn guarded(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Even the payload may panic when it is dropped; a second panic's payload is left alone.
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(second);
-        }
-    }
 }
 
 #[expect(

@@ -107,20 +107,20 @@ impl Runtime {
     /// ```
     pub fn shutdown_timeout(mut self, timeout: Duration) -> bool {
         self.is_told_to_end = true;
-        self.handle.inner().shutdown(Some(timeout))
+        self.handle.inner().end_within(timeout)
     }
 
     /// Tells the runtime to end, and does not wait.
     pub fn shutdown_background(mut self) {
         self.is_told_to_end = true;
-        self.handle.inner().shutdown(Some(Duration::ZERO));
+        self.handle.inner().end_within(Duration::ZERO);
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.is_told_to_end {
-            self.handle.inner().shutdown(None);
+            self.handle.inner().end();
         }
     }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod budget;
 pub(crate) mod list;
+pub(crate) mod shield;
 pub(crate) mod slab;
 pub(crate) mod wake_batch;

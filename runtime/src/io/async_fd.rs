@@ -3,7 +3,7 @@
 //! It tries first: a new descriptor counts as ready, and after an operation that filled (or emptied) its whole buffer there may be more. Only
 //! `WouldBlock`, or a read or write that came back short, clears the readiness; then the task waits for the next event. A short read means that
 //! the socket was drained, and epoll (edge-triggered) reports what comes after; so the read that would only find `EAGAIN` is saved (196 ns). The exception
-//! is a peer that has closed: its end is still to be read, and the readiness stays.
+//! is a peer that has closed: its end is still to be read, and the readiness stays. (All this is for streams; the other methods clear it at `WouldBlock` only.)
 //!
 //! One operation that succeeds at once costs a load, the system call, and the cooperative budget.
 
@@ -255,6 +255,9 @@ impl<T: AsRawFd> AsyncFd<T> {
 
     /// Reads with `operation`, which is given room for `wanted` bytes and says how many it got; only the last task to call this is woken.
     ///
+    /// For streams of bytes: getting fewer bytes than wanted counts as having got all there were. A datagram says nothing of the next one; give 0 as `wanted`
+    /// where messages have bounds.
+    ///
     /// # Errors
     ///
     /// Those of the operation; `Interrupted` is tried again. Or if the runtime has shut down.
@@ -269,6 +272,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     }
 
     /// Writes with `operation`, which is given `wanted` bytes and says how many it took; only the last task to call this is woken.
+    ///
+    /// For streams of bytes, as [`poll_read_with`](Self::poll_read_with).
     ///
     /// # Errors
     ///

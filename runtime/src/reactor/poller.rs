@@ -39,9 +39,10 @@ pub(crate) enum Interest {
 
 /// One worker's epoll instance.
 pub(crate) struct Poller {
-    waiting: Mutex<Waiting>,
-    registry: mio::Registry,
-    unpark: mio::Waker,
+    /// These three are taken out when the runtime ends, since a handle or a waker may live on for long.
+    waiting: Mutex<Option<Waiting>>,
+    registry: Mutex<Option<mio::Registry>>,
+    unpark: Mutex<Option<mio::Waker>>,
     is_unparked: AtomicBool,
     table: Table,
     is_shut_down: AtomicBool,
@@ -72,9 +73,9 @@ impl Poller {
         let unpark = mio::Waker::new(&registry, UNPARK).map_err(step("cannot make an eventfd"))?;
         let events = mio::Events::with_capacity(EVENTS_PER_TURN);
         Ok(Self {
-            waiting: Mutex::new(Waiting { poll, events }),
-            registry,
-            unpark,
+            waiting: Mutex::new(Some(Waiting { poll, events })),
+            registry: Mutex::new(Some(registry)),
+            unpark: Mutex::new(Some(unpark)),
             is_unparked: AtomicBool::new(false),
             table: Table::default(),
             is_shut_down: AtomicBool::new(false),
@@ -94,10 +95,14 @@ impl Poller {
         let source = Arc::new(Source::new());
         let token = self.table.insert(source.clone());
         let to_kernel = mio::Token(token.to_bits() as usize);
-        if let Err(error) =
-            self.registry
-                .register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())
-        {
+        let registered = match &*self.registry.lock() {
+            Some(registry) => {
+                registry.register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())
+            }
+            // The source says so, below.
+            None => Ok(()),
+        };
+        if let Err(error) = registered {
             self.table.remove(token);
             return Err(step("cannot register a descriptor with epoll")(error));
         }
@@ -111,8 +116,10 @@ impl Poller {
     /// Takes a descriptor out, from any thread. Events of it that were fetched already find nothing.
     pub(crate) fn deregister(&self, descriptor: RawFd, registration: &Registration) {
         self.table.remove(registration.token);
-        // It fails only if the descriptor was closed behind our back, and then it is out already.
-        let _ = self.registry.deregister(&mut SourceFd(&descriptor));
+        if let Some(registry) = &*self.registry.lock() {
+            // It fails only if the descriptor was closed behind our back, and then it is out already.
+            let _ = registry.deregister(&mut SourceFd(&descriptor));
+        }
     }
 
     /// The runtime has ended: no event comes any more, and whoever waits learns it.
@@ -122,6 +129,9 @@ impl Poller {
         for source in self.table.all() {
             source.shut_down(ready);
         }
+        drop(self.waiting.lock().take());
+        drop(self.registry.lock().take());
+        drop(self.unpark.lock().take());
     }
 }
 
@@ -142,7 +152,9 @@ impl Driver for Poller {
             Wait::AtMost(timeout) => Some(timeout),
             Wait::Forever => None,
         };
-        let Waiting { poll, events } = &mut *waiting;
+        let Some(Waiting { poll, events }) = &mut *waiting else {
+            return;
+        };
         match poll.poll(events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
@@ -171,7 +183,9 @@ impl Driver for Poller {
         // ORDERING: Release pairs with the Acquire in `turn`.
         self.is_unparked.store(true, Ordering::Release);
         // An eventfd can only refuse when its counter is full, and then it is readable, which is what we want.
-        let _ = self.unpark.wake();
+        if let Some(unpark) = &*self.unpark.lock() {
+            let _ = unpark.wake();
+        }
     }
 }
 

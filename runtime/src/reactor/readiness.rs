@@ -6,13 +6,14 @@
 //! | bits | name | set by | cleared by |
 //! |---|---|---|---|
 //! | 0 | READY | an event; also at birth, when nobody knows yet | `clear`, with the tick at which readiness was seen |
-//! | 1 | CLOSED | an event: the peer's end of this direction | nobody |
-//! | 2 | ERROR | an event | nobody |
+//! | 1 | CLOSED | an event: the peer's end of this direction | the same |
+//! | 2 | ERROR | an event | the same |
 //! | 3 | SHUTDOWN | the end of the runtime | nobody |
 //! | 4 | WAITED | who is about to wait, under the lock of the waiters | each event, which then wakes them |
 //! | 8.. | tick | each event, by one; wraps round | |
 //!
-//! CLOSED, ERROR and SHUTDOWN stay: from then on operations do not wait any more, the system gives their answer.
+//! While any of them is set operations do not wait, the system gives their answer. If that is `WouldBlock`, it is the truth, also after CLOSED and ERROR: another
+//! writer may have opened a pipe, a datagram's error has been fetched. SHUTDOWN stays.
 //!
 //! WAITED saves an event the waiters' lock where nobody waits: a socket that becomes readable is reported as writable too, each time. No
 //! wake-up is lost, since both sides change this one word: whichever comes second sees the other. A waiter that comes second finds READY and does not
@@ -97,7 +98,8 @@ impl Readiness {
 
     /// Notes that what was seen is used up. Does nothing if an event came since.
     pub(super) fn clear(&self, seen: Seen) {
-        let next = |word: usize| (word & !FLAGS == seen.0 & !FLAGS).then_some(word & !READY);
+        let used_up = READY | CLOSED | ERROR;
+        let next = |word: usize| (word & !FLAGS == seen.0 & !FLAGS).then_some(word & !used_up);
         // ORDERING: AcqRel with the next event's `add`.
         let _unless_news = self
             .0
@@ -153,14 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn the_end_stays() {
+    fn an_end_stays_until_it_proves_none() {
         let word = Readiness::new();
         let _ = word.deliver(END);
         let seen = word.look().unwrap();
         assert!(seen.is_final());
         word.clear(seen);
-        assert!(word.look().unwrap().is_final());
+        assert_eq!(word.look(), None);
+    }
+
+    #[test]
+    fn the_end_of_the_runtime_stays() {
+        let word = Readiness::new();
         let _ = word.shut_down();
+        word.clear(word.look().unwrap());
         assert!(word.look().unwrap().is_shut_down());
     }
 

@@ -95,16 +95,19 @@ impl Source {
         cx: &mut Context<'_>,
     ) -> Poll<Seen> {
         let side = self.side(direction);
-        let mut replaced = None;
+        // As in `Side::wait`.
+        let mut replaced = cx.waker().clone();
         let mut waiters = side.waiters.lock();
         if let Some(seen) = side.readiness.begin_wait() {
             return Poll::Ready(seen);
         }
         let me = *id.get_or_insert_with(|| waiters.new_id());
         match waiters.others.iter_mut().find(|(waiter, _)| *waiter == me) {
-            Some((_, waker)) if waker.will_wake(cx.waker()) => {}
-            Some((_, waker)) => replaced = Some(std::mem::replace(waker, cx.waker().clone())),
-            None => waiters.others.push((me, cx.waker().clone())),
+            Some((_, waker)) => std::mem::swap(waker, &mut replaced),
+            None => {
+                waiters.others.push((me, replaced));
+                return Poll::Pending;
+            }
         }
         drop(waiters);
         drop(replaced);
@@ -153,16 +156,13 @@ impl Side {
     }
 
     fn wait(&self, cx: &mut Context<'_>) -> Poll<Seen> {
-        let mut replaced = None;
+        // Cloned before and dropped after the lock: both run code of others.
+        let waker = cx.waker().clone();
         let mut waiters = self.waiters.lock();
         if let Some(seen) = self.readiness.begin_wait() {
             return Poll::Ready(seen);
         }
-        match &mut waiters.poller {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            place => replaced = place.replace(cx.waker().clone()),
-        }
-        // The lock goes first: dropping a waker runs code of others.
+        let replaced = waiters.poller.replace(waker);
         drop(waiters);
         drop(replaced);
         Poll::Pending

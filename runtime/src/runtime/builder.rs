@@ -13,9 +13,9 @@ use crate::sys::rng::{OsRandom, RandomSource};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::AtomicUsize;
 use crate::timer::Timers;
+use crate::util::shield::shield;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{OnceLock, Weak};
 
 /// The most threads for blocking calls, unless chosen: tokio's figure. Blocking calls mostly wait, so there may be many more
@@ -95,6 +95,8 @@ impl Builder {
     }
 
     /// Called on each thread of the runtime when it starts. If it panics, the thread goes on all the same.
+    ///
+    /// It must not wait for something that a task of this runtime has to do: the worker it runs on has not begun to work.
     pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_start = Arc::new(hook);
         self
@@ -194,10 +196,10 @@ impl Builder {
                 stack_bytes: self.stack_bytes,
                 around: self.around_threads(&home),
             },
-            at_end: Box::new({
+            at_quiet: Box::new({
                 let (pollers, timers, blocking) =
                     (pollers.clone(), timers.clone(), blocking.clone());
-                move || Inner::at_end(&pollers, &timers, &blocking)
+                move || Inner::at_quiet(&pollers, &timers, &blocking)
             }),
         });
         let turn = AtomicUsize::new(0);
@@ -231,7 +233,7 @@ impl Builder {
                 );
             }
             Some(workers) => workers,
-            None => cpu::worker_count()?,
+            None => cpu::worker_count()?.min(idle::WORKERS_MAX),
         };
         if self.blocking_threads_max == 0 {
             return refuse(
@@ -268,10 +270,7 @@ impl Builder {
 
 /// Calls a hook. Its panic, which has been reported, must not cost the runtime a worker.
 fn call(hook: &Hook) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
-        // What was thrown may itself panic when it is dropped.
-        std::mem::forget(payload);
-    }
+    shield(|| hook());
 }
 
 fn make_timers(begun: std::time::Instant, driver: Arc<dyn Driver>) -> Timers {

@@ -7,6 +7,8 @@ use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
 use crate::sched::Shared;
+use crate::sched::context::is_scheduler_thread;
+use crate::sched::handoff::before_blocking;
 use crate::sys::clock::Clock;
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
@@ -150,12 +152,26 @@ impl Handle {
 }
 
 impl Inner {
-    /// Begins the end and waits for it as long as given, unless this thread belongs to the runtime. True if it has ended.
-    pub(super) fn shutdown(self: &Arc<Self>, timeout: Option<Duration>) -> bool {
+    /// Begins the end, and waits for it on threads that work for no runtime: two runtimes may be dropped in each other's tasks.
+    pub(super) fn end(self: &Arc<Self>) {
         self.sched.close();
-        if context::is_thread_of(self) {
+        if !context::is_thread_of(self) && !is_scheduler_thread() {
+            self.wait_for_end(None);
+        }
+    }
+
+    /// Begins the end and waits for it as long as given, unless this thread belongs to the runtime. True if it has ended.
+    pub(super) fn end_within(self: &Arc<Self>, timeout: Duration) -> bool {
+        self.sched.close();
+        if context::is_thread_of(self) || timeout.is_zero() {
             return false;
         }
+        // On a worker of another runtime: without a thread to go on in its place it has to wait all the same.
+        let _ = before_blocking();
+        self.wait_for_end(Some(timeout))
+    }
+
+    fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
         let begun = self.clock.now();
         if !self.sched.join(timeout) {
             return false;
@@ -166,9 +182,9 @@ impl Inner {
         self.blocking.shutdown(left)
     }
 
-    /// What the last worker does when all tasks are gone: nothing of this runtime will become ready any more, so whoever still
-    /// waits for it, on other threads, is told.
-    pub(super) fn at_end(pollers: &[Arc<Poller>], timers: &[Arc<Timers>], blocking: &Pool) {
+    /// What the last worker does: nothing of this runtime will become ready any more, so whoever still waits for it, on other threads, is
+    /// told.
+    pub(super) fn at_quiet(pollers: &[Arc<Poller>], timers: &[Arc<Timers>], blocking: &Pool) {
         let mut ready = crate::util::wake_batch::WakeBatch::new();
         pollers
             .iter()

@@ -7,6 +7,17 @@ use std::ptr;
 thread_local! {
     /// The core this thread runs, or null. Set only by [`enter`] and [`leave`].
     static CORE: Cell<*const Core> = const { Cell::new(ptr::null()) };
+    static IS_OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as one that works for a scheduler, for good.
+pub(super) fn mark_thread() {
+    IS_OURS.set(true);
+}
+
+/// Whether this thread works for a scheduler, of any runtime: as a worker, as a guest, as a sentinel.
+pub(crate) fn is_scheduler_thread() -> bool {
+    IS_OURS.try_with(Cell::get).unwrap_or(true)
 }
 
 /// Calls `f` with this thread's core, or with `None` on a thread that is no worker (any more).
@@ -18,18 +29,27 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { core.as_ref() })
 }
 
-/// Makes `core` this thread's. Returns the pointer by which [`is_current`] knows it.
-pub(super) fn enter(core: Box<Core>) -> *const Core {
+/// The core that a thread has entered.
+pub(super) struct Entered(*const Core);
+
+/// Makes `core` this thread's.
+pub(super) fn enter(core: Box<Core>) -> Entered {
     let core = Box::into_raw(core).cast_const();
     let before = CORE.replace(core);
     debug_assert!(before.is_null(), "a thread runs one core at a time");
-    core
+    Entered(core)
 }
 
-/// Whether this thread still has the core it entered.
-#[inline(always)]
-pub(super) fn is_current(core: *const Core) -> bool {
-    CORE.get() == core
+impl Entered {
+    /// The core, if this thread has it still. Not to be kept over a poll, in which it may leave.
+    #[inline(always)]
+    pub(super) fn core(&self) -> Option<&Core> {
+        if CORE.get() != self.0 {
+            return None;
+        }
+        // SAFETY: `enter` put it there, and it stays until `leave`, which is called in a poll or at the end of the worker's loop.
+        unsafe { self.0.as_ref() }
+    }
 }
 
 /// Takes the core from this thread, if it has one.

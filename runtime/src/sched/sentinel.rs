@@ -5,7 +5,11 @@
 //! readiness in its driver, its expired timers), puts it into the injector and wakes a sleeper; for its queue the wake alone is
 //! enough, since that can be stolen from.
 //!
-//! So what is stranded stays so for at most two ticks and a wake-up. When all workers have been asleep for a while the sentinel sleeps too,
+//! It also calls each worker that is awake: *look at the clock*. A batch of polls that were short the last time may take long this time.
+//!
+//! So what is stranded stays so for at most two ticks and a wake-up. If nobody can help because every worker is stuck (or there is one only), the sentinel
+//! does the same for readiness and timers every [`ALONE_TICK`]: tasks wait in the injector then, but a thread in `block_on`, or another runtime's task, is
+//! told in time, for instance that a deadline has passed. When all workers have been asleep for a while the sentinel sleeps too,
 //! until the first of them that wakes up tells it.
 //!
 //! Rejected: workers that look at the clock before each poll (46 ns each); idle workers that wait with a short timeout (epoll's
@@ -25,8 +29,11 @@ use std::time::Duration;
 /// Between two looks. Two of these and a wake-up stay below a millisecond.
 const TICK: Duration = Duration::from_micros(250);
 
-/// After this many ticks with every worker asleep the sentinel sleeps too: 10 ms.
-const QUIET_TICKS: u32 = 40;
+/// The same where no sibling can help. A guess: soon enough for deadlines of people and protocols, and 0.1 % of a core.
+const ALONE_TICK: Duration = Duration::from_millis(5);
+
+/// After this long with every worker asleep the sentinel sleeps too.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// The sentinel's bed.
 #[derive(Debug)]
@@ -70,10 +77,10 @@ impl Sentinel {
     }
 
     /// Waits for a tick. True if the sentinel shall stop.
-    fn tick(&self) -> bool {
+    fn tick(&self, tick: Duration) -> bool {
         let mut stop = self.stop.lock();
         if !*stop {
-            self.bell.wait_for(&mut stop, TICK);
+            self.bell.wait_for(&mut stop, tick);
         }
         *stop
     }
@@ -99,14 +106,19 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
 }
 
 fn watch(shared: &Arc<Shared>) {
-    let mut seen: Vec<Option<usize>> = vec![None; shared.workers()];
-    let mut quiet_ticks = 0;
+    let tick = if shared.workers() > 1 {
+        TICK
+    } else {
+        ALONE_TICK
+    };
+    let mut watched: Vec<_> = shared.remotes.iter().map(Watched::new).collect();
+    let mut quiet = Duration::ZERO;
     let mut ready = WakeBatch::new();
     loop {
-        let stop = if quiet_ticks < QUIET_TICKS {
-            shared.sentinel.tick()
+        let stop = if quiet < QUIET {
+            shared.sentinel.tick(tick)
         } else {
-            quiet_ticks = 0;
+            quiet = Duration::ZERO;
             shared
                 .sentinel
                 .sleep_until_called(|| shared.remotes.iter().all(Remote::is_asleep))
@@ -114,19 +126,57 @@ fn watch(shared: &Arc<Shared>) {
         if stop {
             return;
         }
-        quiet_ticks += 1;
-        for (remote, seen) in shared.remotes.iter().zip(&mut seen) {
-            if remote.is_asleep() {
-                *seen = None;
+        quiet += tick;
+        for worker in &mut watched {
+            if worker.remote.is_asleep() {
+                worker.polls = None;
                 continue;
             }
-            quiet_ticks = 0;
-            let polls = Some(remote.polls.load(Ordering::Relaxed));
-            if *seen == polls && shared.idle.has_sleepers() {
-                shared.rescue(remote, &mut ready);
+            quiet = Duration::ZERO;
+            worker.remote.is_called.store(true, Ordering::Relaxed);
+            if !worker.is_stuck() {
+                continue;
             }
-            *seen = polls;
+            worker.stuck_for += tick;
+            if shared.idle.has_sleepers() {
+                shared.rescue_tasks(worker.remote);
+                shared.rescue_events(worker.remote, &mut ready);
+                shared.send_help_for(worker.remote);
+            } else if worker.stuck_for >= ALONE_TICK {
+                worker.stuck_for = Duration::ZERO;
+                shared.rescue_events(worker.remote, &mut ready);
+            }
         }
+    }
+}
+
+/// What the sentinel knows of a worker.
+struct Watched<'a> {
+    remote: &'a Remote,
+    /// Its count of polls at the last look; none if it slept then.
+    polls: Option<usize>,
+    /// Since it began its poll, or since it was last looked after without help.
+    stuck_for: Duration,
+}
+
+impl<'a> Watched<'a> {
+    fn new(remote: &'a Remote) -> Self {
+        Self {
+            remote,
+            polls: None,
+            stuck_for: Duration::ZERO,
+        }
+    }
+
+    /// Whether it is in the same poll as at the last look.
+    fn is_stuck(&mut self) -> bool {
+        let polls = Some(self.remote.polls.load(Ordering::Relaxed));
+        let is_stuck = self.polls == polls;
+        if !is_stuck {
+            self.polls = polls;
+            self.stuck_for = Duration::ZERO;
+        }
+        is_stuck
     }
 }
 
@@ -137,20 +187,28 @@ impl Remote {
 }
 
 impl Shared {
-    /// Takes out what stands behind a worker that is stuck in one poll.
-    fn rescue(&self, stuck: &Remote, ready: &mut WakeBatch) {
+    /// Puts the task in the slot of a worker that is stuck in one poll where others find it.
+    fn rescue_tasks(&self, stuck: &Remote) {
         if !stuck.slot.is_empty() {
             if let Some(cell) = stuck.slot.steal().and_then(NonNull::new) {
                 // SAFETY: the slot gives each `Notified` that was put in to one taker.
                 self.inject(unsafe { Notified::from_raw(cell) });
             }
         }
+    }
+
+    /// Wakes whoever waits for readiness or time on a worker that is stuck in one poll.
+    fn rescue_events(&self, stuck: &Remote, ready: &mut WakeBatch) {
         stuck.driver.turn(Wait::Sweep, ready);
         if stuck.timers.next_deadline().is_some() {
             stuck.timers.try_fire(self.clock.now(), ready);
         }
         // On this thread, which is no worker, woken tasks go through the injector, and each wakes a sleeper if nobody searches.
         ready.wake_all();
+    }
+
+    /// Wakes a thief for the queue of a worker that is stuck in one poll.
+    fn send_help_for(&self, stuck: &Remote) {
         if !stuck.stealer.is_empty() {
             self.unpark(self.idle.wake_one_from_outside());
         }

@@ -26,8 +26,8 @@ pub(crate) struct Config {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
     pub(crate) threads: ThreadConfig,
-    /// Called once, when all tasks are gone, on the thread that ended the last of them.
-    pub(crate) at_end: Box<dyn FnOnce() + Send>,
+    /// Called once, when the last worker has ended; tasks are cancelled after it.
+    pub(crate) at_quiet: Box<dyn FnOnce() + Send>,
 }
 
 /// How worker threads are made.
@@ -71,6 +71,8 @@ pub(super) struct Remote {
     pub(super) polls: AtomicUsize,
     /// Whether the worker waits in its driver.
     pub(super) is_asleep: AtomicBool,
+    /// The sentinel wants the worker to look at the clock. On the line that the worker writes anyway.
+    pub(super) is_called: AtomicBool,
 }
 
 impl Shared {
@@ -84,14 +86,14 @@ impl Shared {
         for (driver, timers) in config.workers {
             let (queue, stealer) = Local::new();
             let (slot, owner) = Slot::new();
-            let (polls, is_asleep) = (AtomicUsize::new(0), AtomicBool::new(false));
             remotes.push(Remote {
                 stealer,
                 slot,
                 driver,
                 timers,
-                polls,
-                is_asleep,
+                polls: AtomicUsize::new(0),
+                is_asleep: AtomicBool::new(false),
+                is_called: AtomicBool::new(false),
             });
             owners.push((queue, owner));
         }
@@ -100,7 +102,7 @@ impl Shared {
             injector: Injector::new(),
             idle: Idle::new(workers),
             sentinel: Sentinel::new(),
-            shutdown: Shutdown::new(workers, config.at_end),
+            shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
             threads: config.threads,
             outside: Mutex::new(None),
@@ -117,17 +119,13 @@ impl Shared {
         (shared, cores)
     }
 
-    /// Starts the threads: one for each core, and the sentinel where a worker has siblings to be rescued by.
+    /// Starts the threads: one for each core, and the sentinel.
     ///
     /// # Errors
     ///
     /// If a thread cannot be started; those started before have ended by then.
     pub(crate) fn launch(self: &Arc<Self>, cores: Cores) -> io::Result<()> {
-        let mut started = if cores.len() > 1 {
-            sentinel::start(self)
-        } else {
-            Ok(())
-        };
+        let mut started = sentinel::start(self);
         for core in cores {
             // A core that gets no thread is handed in at once: the end waits for all of them.
             match &started {
@@ -182,6 +180,13 @@ impl Remote {
         // ORDERING: Relaxed, and no read-modify-write: only the worker writes, and the sentinel needs no more than a change.
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether the sentinel wants the worker to look at the clock.
+    #[inline(always)]
+    pub(super) fn is_called(&self) -> bool {
+        // ORDERING: Relaxed: a hint, seen some time.
+        self.is_called.load(Ordering::Relaxed)
     }
 
     /// What the count will be after so many more polls. For the worker itself.

@@ -4,16 +4,20 @@
 //! |---|---|---|
 //! | 1 | `close`: anybody | sets the flag, wakes every worker |
 //! | 2 | each worker | ends its current poll and its loop, hands in its core |
-//! | 3 | the last runner to leave | cancels every task that is not complete: the slabs know them all |
-//! | 4 | the same | closes the slabs, stops the sentinel, calls `at_end` |
+//! | 3 | who hands in the last core | calls `at_quiet`, so that whoever waits for time or readiness is told that there will be none; cancels every task that is neither complete nor running: the slabs know them all |
+//! | 4 | the last runner to leave | cancels the rest, closes the slabs, stops the sentinel |
 //! | 5 | `join`: whoever waits | is told, and joins the threads |
 //!
-//! A *runner* is a thread that may be in the middle of a poll: each worker, and each thread whose core was handed off. Since the last
-//! of them does step 3, no task runs meanwhile, and a runtime may be dropped anywhere, also within one of its own tasks: nobody
-//! waits for itself. Tasks that are spawned during step 3, by destructors, find the outside slab gone and are dropped at once.
+//! A *runner* is a thread that may be in the middle of a poll: each worker, and each *guest*, a thread that has blocked in a task and whose core was
+//! handed off. A guest may wait for what no worker does any more. So step 3 does not wait for guests, but gives them what they wait for: their timers fire,
+//! the tasks they join are cancelled. The tasks that guests are in the middle of are left to step 4.
+//!
+//! Nobody waits for itself, so a runtime may be dropped anywhere, also within one of its own tasks. Tasks that are spawned from step 3 on, by destructors
+//! or guests, find the outside slab gone and are dropped at once.
 //!
 //! Entries left in queues and slots are forgotten: they hold no reference, and step 3 finds their tasks in the slabs.
 
+use super::context;
 use super::core::{Core, Cores};
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,22 +35,35 @@ pub(super) struct Shutdown {
     runners: AtomicUsize,
     /// Cores handed in by workers that have ended.
     cores: Mutex<Cores>,
+    /// What they leave: from step 3 to step 4.
+    slabs: Mutex<Vec<Slab<Shared>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    at_end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    has_ended: Mutex<bool>,
-    ended: Condvar,
+    at_quiet: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    progress: Mutex<Progress>,
+    /// Rung when there is progress.
+    bell: Condvar,
+}
+
+/// How far the end has come.
+#[derive(Default)]
+struct Progress {
+    /// Step 4 is done.
+    has_ended: bool,
+    /// Threads that have yet to come to the end of their last hook.
+    threads: usize,
 }
 
 impl Shutdown {
-    pub(super) fn new(runners: usize, at_end: Box<dyn FnOnce() + Send>) -> Self {
+    pub(super) fn new(runners: usize, at_quiet: Box<dyn FnOnce() + Send>) -> Self {
         Self {
             is_closing: AtomicBool::new(false),
             runners: AtomicUsize::new(runners),
             cores: Mutex::new(Vec::with_capacity(runners)),
+            slabs: Mutex::new(Vec::new()),
             threads: Mutex::new(Vec::with_capacity(runners + 1)),
-            at_end: Mutex::new(Some(at_end)),
-            has_ended: Mutex::new(false),
-            ended: Condvar::new(),
+            at_quiet: Mutex::new(Some(at_quiet)),
+            progress: Mutex::new(Progress::default()),
+            bell: Condvar::new(),
         }
     }
 
@@ -77,10 +94,12 @@ impl Shared {
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
     ) -> io::Result<()> {
         let shared = self.clone();
+        self.shutdown.progress.lock().threads += 1;
         let builder = Builder::new()
             .name(self.threads.thread_name(role))
             .stack_size(self.threads.stack_bytes);
         let thread = builder.spawn(move || {
+            context::mark_thread();
             let mut work = Some(work);
             let around = &shared.threads.around;
             around(&mut || {
@@ -88,8 +107,10 @@ impl Shared {
                     work(&shared);
                 }
             });
+            shared.count_off_thread();
         });
         let thread = thread.map_err(|error| {
+            self.count_off_thread();
             io::Error::new(
                 error.kind(),
                 format!("cannot start a {role} thread: {error}"),
@@ -100,6 +121,11 @@ impl Shared {
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);
         Ok(())
+    }
+
+    fn count_off_thread(&self) {
+        self.shutdown.progress.lock().threads -= 1;
+        self.shutdown.bell.notify_all();
     }
 
     /// Tells every worker to end. Returns at once.
@@ -113,48 +139,65 @@ impl Shared {
 
     /// Called by each runner when it leaves, with its core unless that was handed off.
     pub(super) fn end_of_runner(&self, core: Option<Box<Core>>) {
-        self.shutdown.cores.lock().extend(core);
+        if core.is_some_and(|core| self.hand_in(core)) {
+            self.quiesce();
+        }
         // ORDERING: AcqRel: the last one sees everything the others did as runners.
         if self.shutdown.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end();
         }
     }
 
-    /// Steps 3 and 4: no runner is left.
-    fn end(&self) {
+    /// True if it was the last one.
+    fn hand_in(&self, core: Box<Core>) -> bool {
+        let mut cores = self.shutdown.cores.lock();
+        cores.push(core);
+        cores.len() == self.workers()
+    }
+
+    /// Step 3: no worker is left, though guests may be.
+    fn quiesce(&self) {
+        let at_quiet = self.shutdown.at_quiet.lock().take();
+        if let Some(at_quiet) = at_quiet {
+            at_quiet();
+        }
         let outside = self.outside.lock().take().map(|outside| outside.slab);
         let cores = std::mem::take(&mut *self.shutdown.cores.lock());
-        for slab in cores.iter().map(|core| &core.slab).chain(&outside) {
-            cancel_all(slab);
-        }
-        outside.into_iter().for_each(Slab::close);
-        cores.into_iter().for_each(|core| core.into_slab().close());
+        let slabs = cores.into_iter().map(|core| core.into_slab());
+        let slabs: Vec<_> = slabs.chain(outside).collect();
+        slabs.iter().for_each(cancel_all);
+        *self.shutdown.slabs.lock() = slabs;
+    }
+
+    /// Step 4: no runner is left.
+    fn end(&self) {
+        let slabs = std::mem::take(&mut *self.shutdown.slabs.lock());
+        slabs.iter().for_each(cancel_all);
+        slabs.into_iter().for_each(Slab::close);
         self.sentinel.stop();
-        if let Some(at_end) = self.shutdown.at_end.lock().take() {
-            at_end();
-        }
-        *self.shutdown.has_ended.lock() = true;
-        self.shutdown.ended.notify_all();
+        self.shutdown.progress.lock().has_ended = true;
+        self.shutdown.bell.notify_all();
     }
 
     /// Waits until everything has ended and joins the threads. False if that did not happen before the deadline, which is
     /// counted by the system's clock. Must not be called on a thread of this scheduler.
     pub(crate) fn join(&self, timeout: Option<Duration>) -> bool {
-        let deadline = timeout.map(|timeout| std_now() + timeout);
-        let mut has_ended = self.shutdown.has_ended.lock();
-        while !*has_ended {
+        // One that is too far off to be told is none.
+        let deadline = timeout.and_then(|timeout| std_now().checked_add(timeout));
+        let mut progress = self.shutdown.progress.lock();
+        while !progress.has_ended || progress.threads > 0 {
             match deadline {
-                None => self.shutdown.ended.wait(&mut has_ended),
+                None => self.shutdown.bell.wait(&mut progress),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(std_now());
                     if left.is_zero() {
                         return false;
                     }
-                    self.shutdown.ended.wait_for(&mut has_ended, left);
+                    self.shutdown.bell.wait_for(&mut progress, left);
                 }
             }
         }
-        drop(has_ended);
+        drop(progress);
         let threads = std::mem::take(&mut *self.shutdown.threads.lock());
         for thread in threads {
             // A panic of a thread's own code (a hook of the user's) was reported when it happened.
@@ -165,7 +208,7 @@ impl Shared {
 }
 
 fn cancel_all(slab: &Slab<Shared>) {
-    // SAFETY: every cell a slab has handed out was initialised right away, and no worker runs any more.
+    // SAFETY: every cell a slab has handed out was initialised right away, and no worker runs or ever will.
     let cancel = |cell| unsafe { harness::cancel_at_shutdown(cell) };
     // SAFETY: the slab's owner has ended, and this thread has its core.
     unsafe { slab.for_each_cell(cancel) };

@@ -18,7 +18,7 @@ impl Core {
             self.is_searching.set(self.shared.idle.begin_search());
         }
         let task = self.look_around();
-        if task.is_some() {
+        if task.is_some() && self.is_searching.get() {
             self.end_search();
         }
         task
@@ -68,7 +68,8 @@ impl Core {
     }
 
     /// Ends a search that has found something: the last searcher passes on the wakes that were held back meanwhile.
-    fn end_search(&self) {
+    #[cold]
+    pub(super) fn end_search(&self) {
         let idle = &self.shared.idle;
         if self.is_searching.take()
             && idle.end_search() == EndOfSearch::WasLast

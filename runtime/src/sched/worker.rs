@@ -4,19 +4,21 @@
 //! and then sleeps:
 //!
 //! ```text
-//!        +-> run_batch --full--> maintain (timers, driver, injector: on a time basis)
-//!        |       | empty               |
-//!        |       v                     |
-//!        +-- find_work (steal.rs) <----+
+//!        +-> own tasks -- batch over --> maintain (timers, driver, injector: on a time basis)
+//!        |       | none left               |
+//!        |       v                         |
+//!        +-- find_work (steal.rs) <--------+
 //!        |       | nothing
 //!        |       v
 //!        +--- sleep in the driver
 //! ```
 //!
 //! Time is read once per batch, never per poll (46 ns, measured on the 2-core machine the project is developed on). A batch is as many
-//! polls as took about 100 us lately, so that what waits outside the queue is looked at on time whether polls are short or long.
+//! polls as took about 100 us lately, so that what waits outside the queue is looked at on time whether polls are short or long; and if they have become
+//! long since, the [`sentinel`](super::sentinel) calls. A batch goes on across searches that find something: a worker that lives on the injector or on its
+//! siblings' backlog has timers and a driver too.
 
-use super::context;
+use super::context::{self, Entered};
 use super::core::Core;
 use super::idle::Awake;
 use super::shared::Shared;
@@ -43,16 +45,6 @@ const SWEEP_INTERVAL_MAX: Duration = Duration::from_millis(1);
 /// How often a worker gives unused memory back; three such periods after a burst its memory is gone.
 const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How a batch ended.
-enum Batch {
-    /// All polls of the batch were made, and there may be more to do.
-    Full,
-    /// The worker's own queue is empty.
-    Empty,
-    /// A task has blocked this thread, and another thread has gone on with the core.
-    HandedOff,
-}
-
 /// Starts a thread for a core; gives the core back if there is none to be had.
 pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
     let shared = core.shared().clone();
@@ -76,54 +68,90 @@ pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
 
 /// Works until the scheduler closes, and returns the core; or until the core is handed off.
 fn run(core: Box<Core>) -> Option<Box<Core>> {
-    let pointer = context::enter(core);
-    // SAFETY: the core stays in its box until `leave`; it is not used here after `HandedOff`.
-    let core = unsafe { &*pointer };
-    core.batch_began.set(core.shared.clock.now());
-    while !core.shared.shutdown.is_closing() {
-        match core.run_batch(pointer) {
-            Batch::Full => core.maintain(),
-            Batch::HandedOff => return None,
-            Batch::Empty => match core.find_work() {
-                Some(task) => {
-                    core.run_task(task);
-                    if !context::is_current(pointer) {
-                        return None;
-                    }
-                }
-                None => core.sleep(),
-            },
-        }
+    let _bug = Unwinding;
+    let entered = context::enter(core);
+    if let Some(core) = entered.core() {
+        core.batch_began.set(core.shared.clock.now());
+    }
+    while let Some(task) = next(&entered) {
+        task.run();
     }
     context::leave()
 }
 
-impl Core {
-    #[inline]
-    fn run_batch(&self, this: *const Self) -> Batch {
-        for _ in 0..self.batch_polls.get() {
-            let Some(task) = self.next_task() else {
-                return Batch::Empty;
-            };
-            self.run_task(task);
-            if !context::is_current(this) {
-                return Batch::HandedOff;
+/// The next task of a thread that has (still) a core, if it shall go on. No borrow of the core lasts into the task's poll: there the core may leave,
+/// and end on another thread.
+#[inline(always)]
+fn next(entered: &Entered) -> Option<Notified> {
+    let core = entered.core()?;
+    loop {
+        if core.is_batch_over() {
+            if core.shared.shutdown.is_closing() {
+                return None;
             }
+            core.maintain();
         }
-        Batch::Full
+        if let Some(task) = core.next_task() {
+            if core.is_searching.get() {
+                // Woken as a searcher, and what its own driver had is there too.
+                core.end_search();
+            }
+            core.note_poll();
+            return Some(task);
+        }
+        if let Some(task) = core.next_elsewhere() {
+            return Some(task);
+        }
+    }
+}
+
+/// Nothing of the user's unwinds through a worker's loop. If something does it is a bug of ours, and the runtime's end would wait for this worker for ever.
+struct Unwinding;
+
+impl Drop for Unwinding {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "filch: a worker's own code has panicked, which is a bug in filch; the process ends"
+            );
+            std::process::abort();
+        }
+    }
+}
+
+impl Core {
+    #[inline(always)]
+    fn is_batch_over(&self) -> bool {
+        self.polls_left.get() == 0 || self.remote().is_called()
     }
 
-    /// Runs a task. The core may have left this thread when this returns.
+    /// The own queue is empty. Without a task the batch is over, since the worker has slept.
+    #[inline(never)]
+    fn next_elsewhere(&self) -> Option<Notified> {
+        if self.shared.shutdown.is_closing() {
+            self.polls_left.set(0);
+            return None;
+        }
+        let task = self.find_work();
+        match task {
+            Some(_) => self.note_poll(),
+            None => self.sleep(),
+        }
+        task
+    }
+
+    /// Before each poll.
     #[inline(always)]
-    fn run_task(&self, task: Notified) {
+    fn note_poll(&self) {
+        self.polls_left.set(self.polls_left.get().saturating_sub(1));
         self.remote().count_poll();
         budget::reset();
-        task.run();
     }
 
     /// Between two batches of a busy worker: what is due in the wheel, ready in the driver, waiting in the injector.
     fn maintain(&self) {
         let now = self.shared.clock.now();
+        self.remote().is_called.store(false, Ordering::Relaxed);
         self.adapt_batch(now);
         self.fire_timers(now);
         if self.is_sweep_due(now) {
@@ -138,6 +166,7 @@ impl Core {
             }
         }
         self.trim(now);
+        self.polls_left.set(self.batch_polls.get());
     }
 
     fn is_sweep_due(&self, now: Instant) -> bool {
@@ -188,10 +217,14 @@ impl Core {
 
     /// Nothing to do: waits in the driver, unless a last look around finds something.
     fn sleep(&self) {
-        self.slab.flush();
         let remote = self.remote();
         let now = self.shared.clock.now();
+        self.slab.flush();
         self.trim(now);
+        if self.has_own_work() {
+            // Another runtime's last cell may have been among what was flushed, and its end runs code of the user's.
+            return;
+        }
         let trim_in = self.trim_in(now);
         self.shared
             .idle
@@ -217,6 +250,7 @@ impl Core {
         }
         let now = self.shared.clock.now();
         self.batch_began.set(now);
+        self.polls_left.set(self.batch_polls.get());
         self.note_sweep(now);
         self.fire_timers(now);
     }

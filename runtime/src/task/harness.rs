@@ -14,6 +14,7 @@ use super::refs::Notified;
 use super::schedule::Schedule;
 use super::state::{AfterPending, Completion, Start, State};
 use super::waker::LentWaker;
+use crate::util::shield::shield;
 use crate::util::slab::Class;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,11 +59,12 @@ where
     (notified, handle)
 }
 
-/// Cancels the task in a cell, if there is one that is not complete: its future is dropped and its joiner told.
+/// Cancels the task in a cell, if there is one that is neither complete nor running: its future is dropped and its joiner told.
 ///
 /// # Safety
 ///
-/// The cell was handed out by a slab and initialised at least once; no worker of its runtime runs or ever will.
+/// The cell was handed out by a slab and initialised at least once; no worker of its runtime runs or ever will. (Threads that have blocked in a
+/// task may still be about.)
 pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
     let cell = cell.cast::<Header>();
     // SAFETY: the first word of a cell that was ever in use is a state word, also when the cell is free again.
@@ -253,7 +255,7 @@ where
         let header = unsafe { cell.as_ref() };
         if header.state.has_join_waker() {
             // SAFETY: JOIN_WAKER says that it is full, and nobody else can reach it.
-            unsafe { header.join_waker.drop_waker() };
+            shield(|| unsafe { header.join_waker.drop_waker() });
         }
         // SAFETY: complete: future and output are gone.
         unsafe { Layout::<F>::free_box(cell) };
@@ -280,7 +282,7 @@ unsafe fn wake_joiner(cell: NonNull<Header>) {
     // SAFETY: the reference keeps the cell.
     let header = unsafe { cell.as_ref() };
     // SAFETY: JOIN_WAKER is set, and after COMPLETE nobody writes to the field.
-    unsafe { header.join_waker.look(Waker::wake_by_ref) };
+    shield(|| unsafe { header.join_waker.look(Waker::wake_by_ref) });
     // SAFETY: the reference is the caller's.
     unsafe { release(cell) };
 }
@@ -289,6 +291,6 @@ unsafe fn wake_joiner(cell: NonNull<Header>) {
 #[inline(always)]
 fn drop_quietly<T>(value: T) {
     if std::mem::needs_drop::<T>() {
-        drop(catch_unwind(AssertUnwindSafe(|| drop(value))));
+        shield(|| drop(value));
     }
 }

@@ -92,13 +92,6 @@ impl TaskRef {
     }
 }
 
-impl Clone for TaskRef {
-    fn clone(&self) -> Self {
-        self.header().state.add_reference();
-        Self(self.0)
-    }
-}
-
 impl Drop for TaskRef {
     #[inline]
     fn drop(&mut self) {

@@ -10,7 +10,7 @@
 //! | 3 | CANCELLED | abort, shutdown | nobody |
 //! | 4 | JOIN_INTEREST | spawn | the join handle, when it is dropped before completion |
 //! | 5 | JOIN_WAKER | the join handle | the join handle, only before COMPLETE |
-//! | 6.. | references | one for each `Waker`, one for the join handle, one for each abort handle | |
+//! | 6.. | references | one for each `Waker`, one for the join handle | |
 //!
 //! | phase | NOTIFIED | RUNNING | COMPLETE | the future belongs to | the output belongs to | join waker |
 //! |---|:-:|:-:|:-:|---|---|---|
@@ -140,7 +140,9 @@ impl State {
     pub(crate) fn finish_pending(&self) -> AfterPending {
         let now = self.0.load(Ordering::Acquire);
         let before = if is_exclusive(now) {
-            self.0.store(now & !RUNNING, Ordering::Relaxed);
+            // ORDERING: Release, partner of `seize`: a shutdown may come upon the task while this thread, which has blocked in the poll
+            // and is no worker any more, has yet to leave.
+            self.0.store(now & !RUNNING, Ordering::Release);
             now
         } else {
             self.0.fetch_and(!RUNNING, Ordering::AcqRel)
@@ -240,15 +242,19 @@ impl State {
         }
     }
 
-    /// Any phase but complete -> running, for the shutdown, when no worker runs any more. False if the task is complete.
+    /// Queued or idle -> running, for the shutdown, when no worker runs any more. False if the task is complete, or runs on a thread that
+    /// blocks in it.
     pub(crate) fn seize(&self) -> bool {
-        let now = self.0.load(Ordering::Acquire);
-        if now & COMPLETE != 0 {
-            return false;
-        }
-        debug_assert!(now & RUNNING == 0, "a worker still runs during shutdown");
-        self.0.fetch_or(CANCELLED | RUNNING, Ordering::AcqRel);
-        true
+        let unless_taken = |now| {
+            if now & (RUNNING | COMPLETE) == 0 {
+                Some(now | CANCELLED | RUNNING)
+            } else {
+                None
+            }
+        };
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_taken)
+            .is_ok()
     }
 
     /// Whether the output is there to be taken.
@@ -309,7 +315,7 @@ impl State {
     }
 
     /// The join handle goes away while its holder also holds the queued task, so that nobody else can reach the word
-    /// (unless a waker or an abort handle was made, which the word tells). False if so: use [`detach`](Self::detach).
+    /// (unless a waker was made, which the word tells). False if so: use [`detach`](Self::detach).
     #[inline]
     pub(crate) fn detach_unshared(&self) -> bool {
         let only_ours = self.0.load(Ordering::Acquire) == NOTIFIED | JOIN_INTEREST | REFERENCE;

@@ -133,6 +133,7 @@ impl<O: Send + Sync + 'static> Slab<O> {
     /// Gives unused memory back, as said [above](self). To be called once per period. True if it should be called again though nothing
     /// is allocated meanwhile.
     pub(crate) fn trim(&self) -> bool {
+        self.flush();
         self.collect();
         let period = self.period.get().wrapping_add(1);
         self.period.set(period);

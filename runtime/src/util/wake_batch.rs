@@ -4,7 +4,11 @@
 //! holds its lock, and runs them after the lock is gone. The batch is reused, so that collecting allocates only
 //! while it grows to the size of the largest turn yet.
 
+use super::shield::shield;
 use std::task::Waker;
+
+/// A batch keeps room for so many wakers, of 16 bytes each; a larger one is rare enough to allocate.
+const KEPT_CAPACITY: usize = 4096;
 
 /// Wakers collected under a lock, to be run after it.
 #[derive(Debug, Default)]
@@ -30,10 +34,11 @@ impl WakeBatch {
         self.wakers.is_empty()
     }
 
-    /// Runs every waker in the order of collection. No lock may be held.
+    /// Runs every waker in the order of collection, also those behind one that panics. No lock may be held.
     pub(crate) fn wake_all(&mut self) {
-        for waker in self.wakers.drain(..) {
-            waker.wake();
-        }
+        let mut wakers = self.wakers.drain(..);
+        while !shield(|| wakers.by_ref().for_each(Waker::wake)) {}
+        drop(wakers);
+        self.wakers.shrink_to(KEPT_CAPACITY);
     }
 }

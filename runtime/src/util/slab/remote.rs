@@ -5,7 +5,7 @@
 //! the whole stack at once and splices each chain into its segment's free list, touching two cells of a chain only.
 //!
 //! ```text
-//!   stack -> head cell --next chain--> head cell --next chain--> null (or CLOSED)
+//!   stack -> head cell --next chain--> head cell --next chain--> null
 //!            | next                    | next
 //!            v                         v
 //!            cell                      cell ...   tail cell
