@@ -11,11 +11,13 @@ use filch::time::Duration;
 use filch_http::{
     Access, BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode,
 };
-use filch_net::signal::{SignalKind, signal};
+use filch_net::signal::{Signal, SignalKind, signal};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::task::Poll;
 
@@ -107,9 +109,18 @@ async fn serve(options: Options) -> Result<Drained, String> {
         server = server.access_log(log);
     }
     let addr: SocketAddr = server.local_addr().map_err(|error| error.to_string())?;
-    let stop = stop_signal().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()];
+    let [terminate, interrupt] = signals.map(signal);
+    let no_signals = |error| format!("cannot wait for signals: {error}");
+    let signals = [
+        terminate.map_err(no_signals)?,
+        interrupt.map_err(no_signals)?,
+    ];
     eprintln!("listening on {addr}");
-    Ok(server.serve_with_shutdown(stop).await)
+    match serve_until_stopped(server, signals).await {
+        Some(drained) => Ok(drained),
+        None => Err("stopped by a second signal".to_owned()),
+    }
 }
 
 fn routes() -> Router {
@@ -214,27 +225,30 @@ fn log(access: &Access<'_>) {
     );
 }
 
-/// Ready with the first SIGTERM or SIGINT. The second ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut next = async move || {
-        poll_fn(|cx| {
-            let is_asked = terminate.poll_recv(cx).is_ready() | interrupt.poll_recv(cx).is_ready();
-            if is_asked {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
+/// Serves until the first signal, then drains; `None` if a second one came, which asks for an end at once.
+///
+/// All of this is polled on the main thread and not in a task, so that it needs no worker: each of them may be busy in a handler.
+async fn serve_until_stopped(server: Server, mut signals: [Signal; 2]) -> Option<Drained> {
+    let received = Cell::new(0);
+    let stop = poll_fn(|_| match received.get() {
+        0 => Poll::Pending,
+        _ => Poll::Ready(()),
+    });
+    let mut serving = pin!(server.serve_with_shutdown(stop));
+    poll_fn(|cx| {
+        let before = received.get();
+        for signal in &mut signals {
+            while let Poll::Ready(Ok(())) = signal.poll_recv(cx) {
+                received.set(received.get() + 1);
             }
-        })
-        .await;
-    };
-    Ok(async move {
-        next().await;
-        eprintln!("hello: stopping; another signal stops at once");
-        filch::spawn(async move {
-            next().await;
-            std::process::exit(2);
-        });
+        }
+        if received.get() > 1 {
+            return Poll::Ready(None);
+        }
+        if received.get() > before {
+            eprintln!("hello: stopping; another signal stops at once");
+        }
+        serving.as_mut().poll(cx).map(Some)
     })
+    .await
 }

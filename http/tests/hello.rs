@@ -64,6 +64,17 @@ impl Hello {
         assert!(sent.expect("kill exists").success());
     }
 
+    /// How long it has computed, in ticks of 10 ms.
+    fn computed_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
+        let stat = stat.expect("it runs");
+        // proc_pid_stat(5): fields 14 and 15, of which the second may contain anything.
+        let fields = stat.rsplit(')').next().expect("fields");
+        let mut times = fields.split_whitespace().skip(11).take(2);
+        let mut next = || -> u64 { times.next().expect("a time").parse().expect("a number") };
+        next() + next()
+    }
+
     fn exit_status(mut self) -> Option<i32> {
         self.process.wait().expect("our child").code()
     }
@@ -196,6 +207,28 @@ fn a_second_signal_ends_it_at_once() {
     }
     hello.signal("INT");
     assert_eq!(hello.exit_status(), Some(2));
+}
+
+/// All workers compute for longer than any test may take: neither the deadline nor a second signal waits for one of them.
+#[test]
+fn it_ends_though_every_worker_is_busy() {
+    for (shutdown_ms, signals) in [("50", &["TERM"][..]), ("3600000", &["TERM", "INT"])] {
+        let hello = Hello::start(&["--workers", "2", "--shutdown-ms", shutdown_ms]);
+        let busy = [(); 3].map(|()| {
+            let mut busy = hello.connect();
+            busy.write_all(b"GET /burn/45 HTTP/1.1\r\nHost: test\r\n\r\n")
+                .expect("it reads");
+            busy
+        });
+        while hello.computed_ticks() < 20 {
+            std::thread::yield_now();
+        }
+        for signal in signals {
+            hello.signal(signal);
+        }
+        assert_eq!(hello.exit_status(), Some(2), "{signals:?}");
+        drop(busy);
+    }
 }
 
 #[test]
