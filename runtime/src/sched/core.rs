@@ -40,8 +40,8 @@ pub(crate) struct Core {
     slot_streak: Cell<u32>,
     /// How many polls fit between two looks at the clock.
     pub(super) batch_polls: Cell<u32>,
-    /// How many of them are left.
-    pub(super) polls_left: Cell<u32>,
+    /// The count of polls at which the batch is over.
+    pub(super) batch_ends: Cell<usize>,
     pub(super) batch_began: Cell<Instant>,
     pub(super) swept: Cell<Instant>,
     /// When so many polls have begun, what was queued at the last sweep has been run.
@@ -73,7 +73,7 @@ impl Core {
             is_searching: Cell::new(false),
             slot_streak: Cell::new(0),
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
-            polls_left: Cell::new(super::worker::BATCH_POLLS_MIN),
+            batch_ends: Cell::new(0),
             batch_began: Cell::new(now),
             swept: Cell::new(now),
             sweep_after: Cell::new(0),

@@ -190,6 +190,7 @@ impl Remote {
     }
 
     /// What the count will be after so many more polls. For the worker itself.
+    #[inline(always)]
     pub(super) fn polls_in(&self, more: usize) -> usize {
         self.polls.load(Ordering::Relaxed).wrapping_add(more)
     }

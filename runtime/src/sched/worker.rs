@@ -91,15 +91,8 @@ fn next(entered: &Entered) -> Option<Notified> {
             }
             core.maintain();
         }
-        if let Some(task) = core.next_task() {
-            if core.is_searching.get() {
-                // Woken as a searcher, and what its own driver had is there too.
-                core.end_search();
-            }
+        if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
             core.note_poll();
-            return Some(task);
-        }
-        if let Some(task) = core.next_elsewhere() {
             return Some(task);
         }
     }
@@ -122,30 +115,42 @@ impl Drop for Unwinding {
 impl Core {
     #[inline(always)]
     fn is_batch_over(&self) -> bool {
-        self.polls_left.get() == 0 || self.remote().is_called()
+        // It is looked at after each poll, so it cannot be missed.
+        self.remote().polls_in(0) == self.batch_ends.get() || self.remote().is_called()
     }
 
-    /// The own queue is empty. Without a task the batch is over, since the worker has slept.
+    /// The own queue is empty: a task from elsewhere, or from what the worker's own driver has after a sleep.
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<Notified> {
         if self.shared.shutdown.is_closing() {
-            self.polls_left.set(0);
+            self.end_batch();
             return None;
         }
-        let task = self.find_work();
-        match task {
-            Some(_) => self.note_poll(),
-            None => self.sleep(),
-        }
-        task
+        self.find_work().or_else(|| {
+            self.sleep();
+            let task = self.next_task();
+            if task.is_some() && self.is_searching.get() {
+                // Woken as a searcher, and its own driver had something too.
+                self.end_search();
+            }
+            task
+        })
     }
 
     /// Before each poll.
     #[inline(always)]
     fn note_poll(&self) {
-        self.polls_left.set(self.polls_left.get().saturating_sub(1));
         self.remote().count_poll();
         budget::reset();
+    }
+
+    fn begin_batch(&self) {
+        let polls = self.batch_polls.get() as usize;
+        self.batch_ends.set(self.remote().polls_in(polls));
+    }
+
+    fn end_batch(&self) {
+        self.batch_ends.set(self.remote().polls_in(0));
     }
 
     /// Between two batches of a busy worker: what is due in the wheel, ready in the driver, waiting in the injector.
@@ -166,7 +171,7 @@ impl Core {
             }
         }
         self.trim(now);
-        self.polls_left.set(self.batch_polls.get());
+        self.begin_batch();
     }
 
     fn is_sweep_due(&self, now: Instant) -> bool {
@@ -250,7 +255,7 @@ impl Core {
         }
         let now = self.shared.clock.now();
         self.batch_began.set(now);
-        self.polls_left.set(self.batch_polls.get());
+        self.begin_batch();
         self.note_sweep(now);
         self.fire_timers(now);
     }
