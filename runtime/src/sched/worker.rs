@@ -92,6 +92,10 @@ fn next(entered: &Entered) -> Option<Notified> {
             core.maintain();
         }
         if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
+            if core.is_searching.get() {
+                // Woken as a searcher, and its own driver, or a look at the injector, had something too.
+                core.end_search();
+            }
             core.note_poll();
             return Some(task);
         }
@@ -119,27 +123,27 @@ impl Core {
         self.remote().polls_in(0) == self.batch_ends.get() || self.remote().is_called()
     }
 
-    /// The own queue is empty: a task from elsewhere, or from what the worker's own driver has after a sleep.
+    /// The own queue is empty: a task from elsewhere, or none after a sleep.
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<Notified> {
         if self.shared.shutdown.is_closing() {
             self.end_batch();
             return None;
         }
-        self.find_work().or_else(|| {
+        let task = self.find_work();
+        if task.is_none() {
             self.sleep();
-            let task = self.next_task();
-            if task.is_some() && self.is_searching.get() {
-                // Woken as a searcher, and its own driver had something too.
-                self.end_search();
-            }
-            task
-        })
+        }
+        task
     }
 
     /// Before each poll.
     #[inline(always)]
     fn note_poll(&self) {
+        debug_assert!(
+            !self.is_searching.get(),
+            "who searches holds back the wakes of others"
+        );
         self.remote().count_poll();
         budget::reset();
     }
