@@ -13,6 +13,7 @@
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |
 //! | `leak` | are threads, descriptors and memory given back? |
+//! | `regressions` | does what was wrong once stay right? |
 //! | `layering` | does the source keep to the import table, and the lock file to its promise? |
 //!
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod pipe;
 pub mod random;
 pub mod source;
+pub mod waker;
 
 /// How much more than usual the stress and leak tests shall do: `FILCH_STRESS`, 1 if it is not set.
 #[must_use]
