@@ -297,3 +297,30 @@ impl fmt::Debug for Builder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+
+    const CHILD: &str = "runtime::builder::tests::more_workers_than_there_may_be_are_capped";
+
+    /// `FILCH_WORKERS` went unchecked, and a number that the idle protocol has no bits for was a panic.
+    #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
+    fn more_workers_than_there_may_be_are_capped() {
+        if std::env::var_os("FILCH_WORKERS").is_some_and(|value| value == "100000") {
+            assert_eq!(Builder::new().check().unwrap(), idle::WORKERS_MAX);
+            return;
+        }
+        let own = std::env::current_exe().unwrap();
+        // The environment of this process is shared with the other tests.
+        let child = std::process::Command::new(own)
+            .args([CHILD, "--exact"])
+            .env("FILCH_WORKERS", "100000")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{said}");
+        assert!(said.contains("1 passed"), "it did not run: {said}");
+    }
+}
