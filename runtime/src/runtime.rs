@@ -20,8 +20,14 @@ use std::time::Duration;
 ///
 /// Dropping it ends it: every task that is not complete is dropped, at the latest when its current poll returns, and so are blocking
 /// calls that have not begun; the drop returns when all threads have ended. It waits for polls and blocking calls that are
-/// under way, without a limit: [`shutdown_timeout`](Self::shutdown_timeout) sets one. A runtime may be dropped anywhere: on a
-/// thread of its own (within a task or a blocking call) it ends all the same, but the drop does not wait.
+/// under way, without a limit: [`shutdown_timeout`](Self::shutdown_timeout) sets one.
+///
+/// A runtime may be dropped anywhere. Within a task, of its own or of another runtime, and within its own blocking calls, it ends all the same, but
+/// the drop does not wait: two runtimes that are dropped in each other's tasks would wait for ever.
+///
+/// A destructor that runs at the end may use `block_on`, and finds every timer expired and every descriptor in error; it must not wait for another task of
+/// the same runtime, whose turn may come after it. A process that was forked has none of the threads: end the runtime there with
+/// [`shutdown_background`](Self::shutdown_background), or not at all.
 ///
 /// # Examples
 ///

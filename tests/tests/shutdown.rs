@@ -225,7 +225,8 @@ fn a_runtime_may_be_dropped_by_a_task_of_another() {
         .detach();
     let task = outer.spawn(async move { drop(inner) });
     within_reason(move || outer.block_on(task).unwrap());
-    tally.assert_all_gone();
+    // The drop does not wait on a thread of another runtime's scheduler.
+    tally.wait_until_all_gone();
 }
 
 #[test]
