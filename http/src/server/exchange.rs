@@ -118,6 +118,12 @@ impl Exchange {
     pub(crate) fn serve(&mut self, limits: Limits, peer: Option<SocketAddr>) {
         self.parser = RequestParser::new(limits);
         self.peer = peer;
+        self.forget();
+    }
+
+    /// Lets go of a request that may stand anywhere, with the stream that its body came from.
+    pub(crate) fn forget(&mut self) {
+        self.buffer.clear();
         self.head = Head::default();
         self.body = BodyState::default();
         self.begin();

@@ -64,7 +64,7 @@ impl Work {
         self.slot.clear();
         self.out = Out::default();
         if let Some(exchange) = self.exchange.get_mut() {
-            exchange.buffer.clear();
+            exchange.forget();
         }
         self.give();
     }

@@ -11,11 +11,13 @@ use std::thread::JoinHandle;
 /// No wait of a test is longer; a test that gets here has failed.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
 
-/// A server that runs until it is stopped or dropped.
+/// A server that runs until it is stopped or dropped. Its runtime goes with it, not before.
 pub(crate) struct TestServer {
     pub(crate) addr: SocketAddr,
     stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<Drained>>,
+    drained: mpsc::Receiver<Drained>,
+    runtime: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl TestServer {
@@ -34,6 +36,8 @@ impl TestServer {
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let (addr_of, addr) = mpsc::channel();
+        let (drained_of, drained) = mpsc::channel();
+        let (runtime_of_test, end) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = filch::runtime::Builder::new()
                 .worker_threads(2)
@@ -48,13 +52,17 @@ impl TestServer {
                 addr_of
                     .send(server.local_addr().expect("an address"))
                     .expect("the test waits");
-                server.serve_with_shutdown(received(stopped)).await
-            })
+                let drained = server.serve_with_shutdown(received(stopped)).await;
+                let _ = drained_of.send(drained);
+            });
+            let _ = end.recv();
         });
         let addr = addr.recv_timeout(HANG).expect("the server starts");
         Self {
             addr,
             stop: Some(stop),
+            drained,
+            runtime: Some(runtime_of_test),
             thread: Some(thread),
         }
     }
@@ -74,14 +82,16 @@ impl TestServer {
         self.stop = None;
     }
 
-    /// Waits for the end of a server that was told to.
-    pub(crate) fn join(mut self) -> Drained {
+    /// Waits for the end of the server. Its runtime still runs.
+    pub(crate) fn drained(&mut self) -> Drained {
         self.stop();
-        self.thread
-            .take()
-            .expect("joined once")
-            .join()
-            .expect("the server does not panic")
+        let drained = self.drained.recv_timeout(HANG);
+        drained.expect("the server ends and does not panic")
+    }
+
+    /// Waits for the end of the server and its runtime.
+    pub(crate) fn join(mut self) -> Drained {
+        self.drained()
     }
 
     /// The answer to one request on a connection of its own.
@@ -100,6 +110,7 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
+        self.runtime = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -38,7 +38,6 @@ fn a_trickling_head_is_408() {
             if sender.write_all(&[*byte]).is_err() {
                 return;
             }
-            #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
             std::thread::sleep(Duration::from_millis(10));
         }
     });
@@ -58,7 +57,6 @@ fn the_time_of_a_head_begins_anew() {
     let mut client = server.connect();
     for _ in 0..3 {
         client.send("GET / HTTP/1.1\r\n");
-        #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
         std::thread::sleep(Duration::from_millis(75));
         client.send("Host: a\r\n\r\n");
         assert_eq!(client.answer().status, 200);
@@ -87,7 +85,6 @@ fn use_keeps_a_connection() {
     while began.elapsed() < short_timeouts().keep_alive * 3 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(client.answer().status, 200);
-        #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -122,7 +119,6 @@ fn a_client_that_does_not_read_is_cut_off() {
     let mut client = server.connect();
     let request = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
     client.send(request);
-    #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
     std::thread::sleep(short_timeouts().write * 4);
     let rest = client.rest().unwrap_or_default();
     assert!(rest.len() < 100 * 300_000, "cut off at {}", rest.len());
@@ -137,7 +133,6 @@ fn drain_closes_the_idle_and_finishes_the_busy() {
     let mut busy = server.connect();
     // Two at once: the second is answered only when the first, which is under way, closes the connection.
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
     std::thread::sleep(Duration::from_millis(100));
     server.stop();
     assert!(idle.is_closed());
@@ -154,11 +149,21 @@ fn drain_ends_at_its_deadline() {
     let mut server = TestServer::with(|server| server.drain_timeout(Duration::from_millis(200)));
     let mut stuck = server.connect();
     stuck.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
-    #[expect(clippy::disallowed_methods, reason = "a client on a thread of its own")]
     std::thread::sleep(Duration::from_millis(100));
     let began = Instant::now();
     server.stop();
     assert_eq!(server.join(), Drained::Forced(1));
     took_at_least(began, Duration::from_millis(200));
     assert!(stuck.rest().is_none_or(|rest| rest.is_empty()));
+}
+
+/// A connection that is cut off within an upload closes its socket at once, not with the next use of its memory.
+#[test]
+fn a_cut_off_upload_closes_its_socket() {
+    let mut server = TestServer::with(|server| server.drain_timeout(Duration::from_millis(100)));
+    let mut client = server.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.drained(), Drained::Forced(1));
+    assert!(client.rest().is_none_or(|rest| rest.is_empty()));
 }
