@@ -87,7 +87,8 @@ pub struct Timeouts {
     /// From one request to the next, or to the first; then the connection closes. Ten seconds: browsers reuse a
     /// connection within those or not at all.
     pub keep_alive: Duration,
-    /// Between two pieces of a body; then 408. Thirty seconds: a mobile network may be gone for as long.
+    /// Between two pieces of a body; then 408. Also for all that is left of a body whose handler did not want it; then
+    /// the connection closes. Thirty seconds: a mobile network may be gone for as long.
     pub body: Duration,
     /// Between two moments in which the client takes some of a response; then the connection closes.
     pub write: Duration,

@@ -82,12 +82,19 @@ enum WaitsFor {
     Head,
     /// The handler, which has all the time it wants.
     Handler,
-    /// The rest of a body that is dropped.
+    /// The rest of a body that is dropped. Its time counts from the response.
     Body,
     /// Room in the socket for what is to be sent.
     Room,
-    /// The end of what the peer sends after the last response.
+    /// The end of what the peer sends after the last response, counted from that.
     End,
+}
+
+impl WaitsFor {
+    /// Whether there is one time for all of it, however much comes meanwhile.
+    fn is_one(self) -> bool {
+        matches!(self, Self::Head | Self::Body | Self::End)
+    }
 }
 
 /// What a step came to.
@@ -482,8 +489,7 @@ impl<T: Transport> Connection<T> {
     #[inline]
     fn poll_deadline(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.now();
-        let goes_on =
-            waits_for == self.waits_for && (waits_for == WaitsFor::Head || !self.has_moved);
+        let goes_on = waits_for == self.waits_for && (waits_for.is_one() || !self.has_moved);
         if !goes_on {
             self.waits_for = waits_for;
             match self.seat.service.timeouts.of(waits_for) {

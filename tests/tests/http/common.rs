@@ -158,6 +158,22 @@ impl Client {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// Sends these bytes one by one, with a pause after each, until the server refuses them.
+    pub(crate) fn trickle(
+        &self,
+        bytes: impl IntoIterator<Item = u8> + Send + 'static,
+    ) -> JoinHandle<()> {
+        let mut stream = self.stream.try_clone().expect("a socket");
+        std::thread::spawn(move || {
+            for byte in bytes {
+                if stream.write_all(&[byte]).is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        })
+    }
+
     /// Says that nothing more will be sent.
     pub(crate) fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("a socket");

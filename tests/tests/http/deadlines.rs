@@ -28,22 +28,36 @@ fn a_slow_head_is_408() {
 fn a_trickling_head_is_408() {
     let server = TestServer::with(|server| server.timeouts(short_timeouts()));
     let mut client = server.connect();
-    let mut sender = client.stream.try_clone().expect("a socket");
-    let trickle = std::thread::spawn(move || {
-        use std::io::Write;
-        for byte in b"GET / HTTP/1.1\r\nA: "
-            .iter()
-            .chain(std::iter::repeat_n(&b'v', 100_000))
-        {
-            if sender.write_all(&[*byte]).is_err() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    });
+    let head = *b"GET / HTTP/1.1\r\nA: ";
+    let trickle = client.trickle(head.into_iter().chain(std::iter::repeat_n(b'v', 100_000)));
     assert_eq!(client.answer().status, 408);
     let _ = client.stream.shutdown(std::net::Shutdown::Both);
     trickle.join().expect("no panic");
+}
+
+/// Nor does it prolong the time after the last answer, or that of a body which nobody wants.
+#[test]
+fn trickling_on_does_not_keep_a_connection() {
+    let server = TestServer::with(|server| {
+        let mut timeouts = short_timeouts();
+        timeouts.keep_alive = Duration::from_secs(60);
+        server.timeouts(timeouts)
+    });
+    for (request, status) in [
+        ("BAD\r\n\r\n", 400),
+        (
+            "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+            200,
+        ),
+    ] {
+        let mut client = server.connect();
+        client.send(request);
+        assert_eq!(client.answer().status, status);
+        // It ends only when the server has closed the connection.
+        let trickle = client.trickle(std::iter::repeat_n(b'v', 50_000));
+        trickle.join().expect("no panic");
+        assert!(client.rest().is_none_or(|rest| rest.is_empty()));
+    }
 }
 
 /// The second head on a connection has its own time.

@@ -1,5 +1,9 @@
 //! The HTTP server as its clients see it: through sockets, byte by byte.
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients are threads of their own"
+)]
 mod common;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
