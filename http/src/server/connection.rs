@@ -115,8 +115,9 @@ const STEPS_MAX: usize = 64;
 /// connection closes. A guess, and what nginx calls lingering does the same.
 const DISCARD_MAX_BYTES: u64 = 256 * 1024;
 
-/// Most that is read and dropped after the last response, in bytes, so that the peer sees it and not a reset.
-const LINGER_MAX_BYTES: u64 = 1024 * 1024;
+/// Most that is read and dropped after the last response, in bytes, so that the peer sees it and not a reset. Four
+/// times the body that is refused by default; the time for it is what bounds it on a slow line. A guess.
+const LINGER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Seat {
     pub(crate) fn new(service: Arc<Service>) -> Self {

@@ -202,6 +202,22 @@ fn a_large_unread_body_closes() {
     assert!(client.is_closed());
 }
 
+/// The client sends all of a body that is too large before it looks at the answer, as most do: it can, and sees it.
+#[test]
+fn a_refused_upload_gets_its_answer() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    let length = 17 * 1024 * 1024;
+    client.send(format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    client.send(vec![b'x'; length]);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (413, true));
+    client.half_close();
+    assert!(client.is_closed());
+}
+
 /// RFC 9110, section 10.1.1.
 #[test]
 fn expect_continue() {
