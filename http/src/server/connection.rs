@@ -64,6 +64,7 @@ pub(crate) struct Seat {
 struct Current {
     is_head: bool,
     version: Version,
+    /// Whether the client lets the connection stay. If not, it sends nothing more.
     keep_alive: bool,
     /// Whether its handler has still to be called.
     is_new: bool,
@@ -309,10 +310,7 @@ impl<T: Transport> Connection<T> {
                 Poll::Ready(Err(_)) => self.broken(),
                 _ => Step::Wait(WaitsFor::Handler),
             },
-            Err(_) => {
-                self.current.keep_alive = false;
-                self.finish(panicked())
-            }
+            Err(_) => self.finish(panicked()),
         }
     }
 
@@ -328,16 +326,18 @@ impl<T: Transport> Connection<T> {
         let mut keep_alive = self.current.keep_alive
             && service.registry.phase() == Phase::Serving
             && !response.closes();
-        // A request that its handler has kept is not given back: what follows it is out of reach.
         let mut rest = 0;
+        // Whether the client asked for the end and was done: then nothing can come that closing would answer with a
+        // reset. It is not enough that nothing has come, since more may be under way, or in the socket.
         let mut is_quiet = false;
         match work.exchange.get_mut() {
+            // A request that its handler has kept is not given back: what follows it is out of reach.
             None => keep_alive = false,
             Some(exchange) => {
                 let is_lost = exchange.body_is_lost();
                 rest = exchange.finish();
                 keep_alive &= rest == 0 || (rest <= DISCARD_MAX_BYTES && !is_lost);
-                is_quiet = rest == 0 && exchange.buffer.is_empty();
+                is_quiet = !self.current.keep_alive && rest == 0 && exchange.buffer.is_empty();
                 if keep_alive {
                     exchange.begin();
                 }
@@ -427,7 +427,7 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Ok(())) => {}
         }
         if self.discard == 0 {
-            // All that the peer sent was read: closing sends nothing but the end.
+            // The peer sends nothing more: closing sends nothing but the end.
             return self.end(Event::Expire);
         }
         if !self.is_shut {
@@ -650,7 +650,9 @@ fn encode_response(
 
 #[cold]
 fn panicked() -> Response {
-    Response::text("internal server error").with_status(StatusCode::INTERNAL_SERVER_ERROR)
+    Response::text("internal server error")
+        .with_status(StatusCode::INTERNAL_SERVER_ERROR)
+        .with_header("connection", "close")
 }
 
 fn non_empty(text: &str) -> &str {

@@ -305,6 +305,14 @@ pub(crate) fn routes() -> Router {
         .get("/close", async || {
             Response::new("bye").with_header("connection", "close")
         })
+        .get("/close-late", async || {
+            filch::time::sleep(Duration::from_millis(300)).await;
+            Response::new("bye").with_header("connection", "close")
+        })
+        .get("/panic-later", async || -> &'static str {
+            filch::time::sleep(Duration::from_millis(300)).await;
+            panic!("on purpose")
+        })
         .get("/slow", async || {
             filch::time::sleep(Duration::from_millis(300)).await;
             "slow"

@@ -7,4 +7,8 @@
 mod common;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients are threads of their own"
+)]
 mod requests;

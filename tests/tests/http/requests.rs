@@ -293,6 +293,22 @@ fn a_handler_may_close() {
 }
 
 /// RFC 9112, section 9.6: who has only closed its sending side gets what it asked for.
+/// What the client has sent meanwhile lies in the socket unread: closing it would be a reset, and may take the answer
+/// with it.
+#[test]
+fn an_answer_that_closes_is_not_followed_by_a_reset() {
+    let server = TestServer::start();
+    for path in ["/close-late", "/panic-later"] {
+        let mut client = server.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        std::thread::sleep(Duration::from_millis(100));
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(client.answer().closes(), "{path}");
+        client.half_close();
+        assert!(client.is_closed(), "{path}");
+    }
+}
+
 #[test]
 fn half_closed_clients_are_answered() {
     let server = TestServer::start();
