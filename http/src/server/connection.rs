@@ -305,12 +305,16 @@ impl<T: Transport> Connection<T> {
             false => work.slot.poll(cx),
         };
         match catch_unwind(AssertUnwindSafe(handle)) {
+            // An interim response answers nothing: the client would take the next answer for this request.
+            Ok(Poll::Ready(response)) if response.status().is_informational() => {
+                self.finish(failed())
+            }
             Ok(Poll::Ready(response)) => self.finish(response),
             Ok(Poll::Pending) => match self.poll_flush(cx) {
                 Poll::Ready(Err(_)) => self.broken(),
                 _ => Step::Wait(WaitsFor::Handler),
             },
-            Err(_) => self.finish(panicked()),
+            Err(_) => self.finish(failed()),
         }
     }
 
@@ -648,8 +652,9 @@ fn encode_response(
     }
 }
 
+/// The answer for a handler that has none, or none that can be sent.
 #[cold]
-fn panicked() -> Response {
+fn failed() -> Response {
     Response::text("internal server error")
         .with_status(StatusCode::INTERNAL_SERVER_ERROR)
         .with_header("connection", "close")

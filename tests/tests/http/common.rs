@@ -1,7 +1,7 @@
 //! A server on a thread of its own, and a client that is nothing but a socket.
 
 use filch::time::Duration;
-use filch_http::{BodyError, Drained, Limits, Request, Response, Router, Server, Timeouts};
+use filch_http::{BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode, Timeouts};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc;
@@ -304,6 +304,11 @@ pub(crate) fn routes() -> Router {
         })
         .get("/close", async || {
             Response::new("bye").with_header("connection", "close")
+        })
+        .get("/status/{code}", async |request: Request| {
+            let code = request.param("code").and_then(|code| code.parse().ok());
+            let status = StatusCode::from_u16(code.unwrap_or(0)).unwrap_or_default();
+            Response::text("some text").with_status(status)
         })
         .get("/close-late", async || {
             filch::time::sleep(Duration::from_millis(300)).await;

@@ -293,6 +293,36 @@ fn a_handler_may_close() {
 }
 
 /// RFC 9112, section 9.6: who has only closed its sending side gets what it asked for.
+/// RFC 9110, section 15.2: an interim response is no answer, and the client would take the next one for it.
+#[test]
+fn an_interim_response_of_a_handler_is_500() {
+    let server = TestServer::start();
+    for status in [100, 101, 103, 199] {
+        let mut client = server.connect();
+        client.send(format!(
+            "GET /status/{status} HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.closes()), (500, true), "{status}");
+        client.half_close();
+        assert!(client.is_closed(), "{status}");
+    }
+}
+
+/// RFC 9110, section 15.3.6: no content, and it must be said.
+#[test]
+fn reset_content_has_none() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    client.send("GET /status/205 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!(
+        (answer.status, answer.field("content-length"), answer.text()),
+        (205, Some("0"), "")
+    );
+    assert_eq!(client.answer().text(), "Hello, World!");
+}
+
 /// What the client has sent meanwhile lies in the socket unread: closing it would be a reset, and may take the answer
 /// with it.
 #[test]
