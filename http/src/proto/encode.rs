@@ -9,8 +9,8 @@
 //! Rejected: `write!` (four times the instructions), and a table of prebuilt status lines for all statuses (that of 200
 //! stands before the standard fields already, and the others do not matter).
 
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
 
 /// What happens to the connection after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,15 +96,25 @@ impl ResponseHead<'_> {
             ContentType::Elsewhere => {}
             known => out.extend_from_slice(known.line()),
         }
-        if may_have_body(self.status) {
+        if let Some(length) = self.content_length() {
             out.extend_from_slice(b"Content-Length: ");
-            push_decimal(out, self.body_len);
+            push_decimal(out, length);
             out.extend_from_slice(b"\r\n");
         }
         match self.persistence {
             Persistence::KeepAlive => out.extend_from_slice(b"\r\n"),
             Persistence::KeepAliveSaid => out.extend_from_slice(b"Connection: keep-alive\r\n\r\n"),
             Persistence::Close => out.extend_from_slice(b"Connection: close\r\n\r\n"),
+        }
+    }
+
+    /// RFC 9110, section 8.6. With 205 it is how a response says that nothing follows (section 15.3.6).
+    #[inline]
+    fn content_length(&self) -> Option<u64> {
+        match self.status.as_u16() {
+            100..=199 | 204 | 304 => None,
+            205 => Some(0),
+            _ => Some(self.body_len),
         }
     }
 
@@ -164,18 +174,11 @@ impl ContentType {
 /// The interim response that invites a body (RFC 9110, section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Whether a response of this status may have a body (RFC 9110, section 6.4.1).
+/// Whether a response of this status may have a body (RFC 9110, sections 6.4.1 and 15.3.6).
 #[must_use]
+#[inline]
 pub fn may_have_body(status: StatusCode) -> bool {
-    !(status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED)
-}
-
-/// Whether the body of a response follows its head on the wire.
-#[must_use]
-pub fn sends_body(method: &Method, status: StatusCode) -> bool {
-    *method != Method::HEAD && may_have_body(status)
+    !matches!(status.as_u16(), 100..=199 | 204 | 205 | 304)
 }
 
 /// A status without a registered reason has an empty one; the space before it stays (RFC 9112, section 4).
@@ -315,10 +318,17 @@ mod tests {
                 .contains("Length"),
                 "{status}"
             );
-            assert!(!sends_body(&Method::GET, status));
+            assert!(!may_have_body(status));
         }
-        assert!(!sends_body(&Method::HEAD, StatusCode::OK));
-        assert!(sends_body(&Method::GET, StatusCode::NOT_FOUND));
+        assert!(may_have_body(StatusCode::OK) && may_have_body(StatusCode::NOT_FOUND));
+    }
+
+    /// RFC 9110, section 15.3.6.
+    #[test]
+    fn reset_content_says_that_it_has_none() {
+        let status = StatusCode::RESET_CONTENT;
+        assert!(encoded(ResponseHead { status, ..PLAIN }).contains("\r\nContent-Length: 0\r\n"));
+        assert!(!may_have_body(status));
     }
 
     /// RFC 9112, section 4.

@@ -1,7 +1,9 @@
 //! A server on a thread of its own, and a client that is nothing but a socket.
 
 use filch::time::Duration;
-use filch_http::{BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode, Timeouts};
+use filch_http::{
+    BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode, Timeouts,
+};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc;
