@@ -1,29 +1,54 @@
 //! The protocol with everything else taken away, for loom (every interleaving of a small case) and shuttle (random ones of larger cases).
+//!
+//! Tasks are of two kinds, by the counter they stand in: those that anybody may take, and those that a worker's own driver makes ready. Where tasks
+//! [`meet`](Case::meet) each lasts until all that anybody may take have begun, so a worker that runs one is no help for the rest, and who takes a task while wakes are
+//! held back must pass them on *before* it runs it.
 
 use super::*;
 use crate::sys::sync::{Arc, Condvar, thread};
 
-/// A scheduler reduced to its idle protocol: a counter of tasks stands for all queues, a flag and a condvar for each driver.
+/// What happens in a model.
+#[derive(Clone, Copy)]
+struct Case {
+    workers: usize,
+    /// Tasks that come from outside.
+    pushes: usize,
+    /// The first so many workers each get an event of their own.
+    events: usize,
+    /// No task ends before all that come from outside have begun. For at most as many tasks as workers.
+    meet: bool,
+}
+
+/// A scheduler reduced to its idle protocol: a counter of tasks stands for all queues.
 struct Model {
     idle: Idle,
+    case: Case,
     tasks: AtomicUsize,
-    done: AtomicUsize,
-    drivers: Vec<(Mutex<bool>, Condvar)>,
-    total: usize,
+    begun: AtomicUsize,
+    drivers: Vec<(Mutex<Told>, Condvar)>,
+    all_begun: (Mutex<bool>, Condvar),
+}
+
+/// What a driver has for its worker.
+#[derive(Default)]
+struct Told {
+    unparked: bool,
+    events: usize,
 }
 
 impl Model {
-    fn new(workers: usize, total: usize) -> Arc<Self> {
-        let drivers = (0..workers)
-            .map(|_| (Mutex::new(false), Condvar::new()))
+    fn new(case: Case) -> Arc<Self> {
+        let drivers = (0..case.workers)
+            .map(|_| (Mutex::new(Told::default()), Condvar::new()))
             .collect();
-        let (tasks, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (tasks, begun) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self {
-            idle: Idle::new(workers),
+            idle: Idle::new(case.workers),
+            case,
             tasks,
-            done,
+            begun,
             drivers,
-            total,
+            all_begun: (Mutex::new(false), Condvar::new()),
         })
     }
 
@@ -43,16 +68,26 @@ impl Model {
     }
 
     fn unpark(&self, worker: usize) {
-        *self.drivers[worker].0.lock() = true;
+        self.tell(worker, |told| told.unparked = true);
+    }
+
+    /// Something becomes ready in the driver of a worker.
+    fn deliver(&self, worker: usize) {
+        self.tell(worker, |told| told.events += 1);
+    }
+
+    fn tell(&self, worker: usize, tell: impl FnOnce(&mut Told)) {
+        tell(&mut self.drivers[worker].0.lock());
         self.drivers[worker].1.notify_one();
     }
 
-    fn park(&self, worker: usize) {
-        let mut token = self.drivers[worker].0.lock();
-        while !*token {
-            self.drivers[worker].1.wait(&mut token);
+    /// Waits in the driver, and returns how many tasks it has made ready.
+    fn park(&self, worker: usize) -> usize {
+        let mut told = self.drivers[worker].0.lock();
+        while !told.unparked && told.events == 0 {
+            self.drivers[worker].1.wait(&mut told);
         }
-        *token = false;
+        std::mem::take(&mut *told).events
     }
 
     fn take(&self) -> bool {
@@ -61,49 +96,80 @@ impl Model {
             .is_ok()
     }
 
-    /// Runs until all tasks are done. The one who does the last task wakes the others to end.
+    /// Notes that a task from outside begins. Whoever begins the last wakes all others to end.
+    fn begin(&self) {
+        if self.begun.fetch_add(1, Ordering::SeqCst) + 1 == self.case.pushes {
+            *self.all_begun.0.lock() = true;
+            self.all_begun.1.notify_all();
+            (0..self.case.workers).for_each(|worker| self.unpark(worker));
+        }
+    }
+
+    fn have_all_begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst) == self.case.pushes
+    }
+
+    fn run(&self) {
+        let mut all_begun = self.all_begun.0.lock();
+        while self.case.meet && !*all_begun {
+            self.all_begun.1.wait(&mut all_begun);
+        }
+    }
+
+    fn end_search(&self) {
+        if self.idle.end_search() == EndOfSearch::WasLast {
+            barrier::heavy();
+            if self.tasks.load(Ordering::Relaxed) > 0 {
+                self.idle
+                    .wake_one_for_work()
+                    .map(|worker| self.unpark(worker));
+            }
+        }
+    }
+
+    /// What `worker.rs` does, until all tasks from outside have begun.
     fn work(&self, me: usize) {
         let mut searching = false;
-        loop {
+        let mut own = 0;
+        while !self.have_all_begun() {
+            if own > 0 {
+                own -= 1;
+                if std::mem::take(&mut searching) {
+                    self.end_search();
+                }
+                self.run();
+                continue;
+            }
             searching = searching || self.idle.begin_search();
             if self.take() {
-                if std::mem::take(&mut searching) && self.idle.end_search() == EndOfSearch::WasLast
-                {
-                    barrier::heavy();
-                    if self.tasks.load(Ordering::Relaxed) > 0 {
-                        self.idle
-                            .wake_one_for_work()
-                            .map(|worker| self.unpark(worker));
-                    }
+                if std::mem::take(&mut searching) {
+                    self.end_search();
                 }
-                if self.done.fetch_add(1, Ordering::SeqCst) + 1 == self.total {
-                    (0..self.drivers.len()).for_each(|worker| self.unpark(worker));
-                }
+                self.begin();
+                self.run();
                 continue;
             }
             self.idle.fall_asleep(me, std::mem::take(&mut searching));
             let stay_awake = self.tasks.load(Ordering::Relaxed) > 0;
-            if !stay_awake && self.done.load(Ordering::SeqCst) < self.total {
-                self.park(me);
+            if !stay_awake && !self.have_all_begun() {
+                own = self.park(me);
             }
             searching = self.idle.wake_up(me) == Awake::AsSearcher;
-            if self.done.load(Ordering::SeqCst) == self.total {
-                return;
-            }
         }
     }
 }
 
 /// A lost wake-up shows as a deadlock, which the checkers report.
-fn all_tasks_are_done(workers: usize, pushes: usize) {
-    let model = Model::new(workers, pushes);
-    let threads: Vec<_> = (0..workers)
+fn all_tasks_begin(case: Case) {
+    let model = Model::new(case);
+    let threads: Vec<_> = (0..case.workers)
         .map(|me| {
             let model = model.clone();
             thread::spawn(move || model.work(me))
         })
         .collect();
-    (0..pushes).for_each(|_| model.push());
+    (0..case.events).for_each(|worker| model.deliver(worker));
+    (0..case.pushes).for_each(|_| model.push());
     threads
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
@@ -111,22 +177,60 @@ fn all_tasks_are_done(workers: usize, pushes: usize) {
 
 /// Every interleaving with at most so many preemptions.
 #[cfg(loom)]
-fn check(workers: usize, pushes: usize, preemptions: usize) {
+fn check(preemptions: usize, case: Case) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
-    builder.check(move || all_tasks_are_done(workers, pushes));
+    builder.check(move || all_tasks_begin(case));
 }
 
 #[cfg(loom)]
 #[test]
 fn loom_idle_one_worker() {
-    check(1, 2, 3);
+    let case = Case {
+        workers: 1,
+        pushes: 2,
+        events: 0,
+        meet: false,
+    };
+    check(3, case);
 }
 
 #[cfg(loom)]
 #[test]
 fn loom_idle_two_workers() {
-    check(2, 2, 2);
+    let case = Case {
+        workers: 2,
+        pushes: 2,
+        events: 0,
+        meet: false,
+    };
+    check(2, case);
+}
+
+/// Who takes the first of two tasks is of no help for the second: it has to pass on the wake that was held back.
+#[cfg(loom)]
+#[test]
+fn loom_idle_a_search_is_passed_on() {
+    let case = Case {
+        workers: 2,
+        pushes: 2,
+        events: 0,
+        meet: true,
+    };
+    check(2, case);
+}
+
+/// A worker is woken to search and finds that its own driver had something too.
+#[cfg(loom)]
+#[test]
+fn loom_idle_a_searcher_has_work_of_its_own() {
+    let case = Case {
+        workers: 2,
+        pushes: 1,
+        events: 1,
+        meet: true,
+    };
+    check(2, case);
 }
 
 /// More workers and tasks than loom can take, in random interleavings.
@@ -134,6 +238,30 @@ fn loom_idle_two_workers() {
 #[test]
 fn shuttle_idle_many_workers() {
     for (workers, pushes) in [(2, 8), (4, 12), (8, 24)] {
-        shuttle::check_random(move || all_tasks_are_done(workers, pushes), 2_000);
+        for events in [0, workers] {
+            let meet = false;
+            let case = Case {
+                workers,
+                pushes,
+                events,
+                meet,
+            };
+            shuttle::check_random(move || all_tasks_begin(case), 1_000);
+        }
+    }
+}
+
+#[cfg(shuttle)]
+#[test]
+fn shuttle_idle_tasks_that_meet() {
+    for (workers, pushes, events) in [(3, 1, 2), (4, 2, 2), (8, 8, 0), (8, 5, 3)] {
+        let meet = true;
+        let case = Case {
+            workers,
+            pushes,
+            events,
+            meet,
+        };
+        shuttle::check_random(move || all_tasks_begin(case), 1_000);
     }
 }
