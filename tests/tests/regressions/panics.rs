@@ -3,14 +3,15 @@
 //! The panics are reported on standard error, as they should be.
 
 use super::{Flag, assert_sound, poll_with, runtime};
+use filch::JoinHandle;
 use filch::io::AsyncFd;
 use filch::time::{Duration, Instant, sleep, sleep_until};
 use filch_tests::guard::{eventually, spin_until, within_reason};
 use std::future::{pending, poll_fn};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-use std::sync::Arc;
+use std::panic::panic_any;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 struct PanicsWhenWoken;
@@ -23,18 +24,6 @@ impl Wake for PanicsWhenWoken {
 
 fn panics_when_woken() -> Waker {
     Waker::from(Arc::new(PanicsWhenWoken))
-}
-
-struct PanicsWhenDropped;
-
-impl Wake for PanicsWhenDropped {
-    fn wake(self: Arc<Self>) {}
-}
-
-impl Drop for PanicsWhenDropped {
-    fn drop(&mut self) {
-        panic!("the panic of a waker's end");
-    }
 }
 
 /// What a panic throws, and what throws again when it is dropped.
@@ -147,30 +136,50 @@ fn a_panicking_waker_of_a_joiner_costs_nothing() {
     }
 }
 
-/// A waker whose end panics was dropped without protection when its task's memory was freed.
+/// A waker whose end panics was dropped without protection when its task's memory was freed, here by the worker.
 #[test]
 fn a_joiners_waker_that_panics_when_it_is_dropped_costs_nothing() {
     for workers in [1, 2] {
         let rt = runtime(workers);
-        for round in 0..100 {
+        for _ in 0..=workers {
+            let (go, ended) = (Flag::default(), Flag::default());
+            let may_go = go.clone();
             let mut joined = rt.spawn(async move {
-                for _ in 0..round % 5 {
+                while !may_go.is_set() {
                     filch::yield_now().await;
                 }
             });
-            let waker = Waker::from(Arc::new(PanicsWhenDropped));
-            // The task may be complete already, and then the waker's end comes here.
-            let ended = catch_unwind(AssertUnwindSafe(|| {
-                let _ = poll_with(&mut joined, &waker);
-                drop(waker);
-            }));
-            drop(ended);
-            if round % 2 == 0 {
-                eventually("it is complete", || joined.is_finished().then_some(()));
-            }
-            drop(catch_unwind(AssertUnwindSafe(|| drop(joined))));
+            let joiner = Arc::new(Joiner {
+                joined: Mutex::default(),
+                ended: ended.clone(),
+            });
+            assert!(!poll_with(&mut joined, &joiner.clone().into()));
+            *joiner.joined.lock().unwrap() = Some(joined);
+            // The task has the last one now.
+            drop(joiner);
+            go.set();
+            eventually("the waker is gone", || ended.is_set().then_some(()));
         }
         assert_sound(rt);
+    }
+}
+
+/// A waker that gives up the task it is woken for, so that the worker frees it; and then panics.
+struct Joiner {
+    joined: Mutex<Option<JoinHandle<()>>>,
+    ended: Flag,
+}
+
+impl Wake for Joiner {
+    fn wake(self: Arc<Self>) {
+        drop(self.joined.lock().unwrap().take());
+    }
+}
+
+impl Drop for Joiner {
+    fn drop(&mut self) {
+        self.ended.set();
+        panic!("the panic of a waker's end");
     }
 }
 

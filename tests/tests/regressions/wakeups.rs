@@ -81,7 +81,7 @@ async fn reader_that_goes_on(places: Arc<Mutex<Vec<(ThreadId, UnixStream)>>>, is
 #[test]
 fn a_timer_fires_while_outside_spawns_last() {
     behind_a_full_injector(|waker| {
-        let mut timer = Box::pin(sleep(Duration::from_millis(5)));
+        let mut timer = Box::pin(sleep(Duration::from_millis(1)));
         assert!(!poll_with(&mut timer, waker));
         timer
     });
@@ -106,7 +106,9 @@ fn a_driver_is_looked_at_while_outside_spawns_last() {
 
 /// One worker, a task that arms something, and so many tasks behind it that what it has armed must wake before the last of them.
 fn behind_a_full_injector<T: Send + 'static>(arm: fn(&Waker) -> T) {
-    const TASKS: usize = 300_000;
+    const TASKS: usize = 400_000;
+    /// By then batches are as long as they become.
+    const ARMED_AFTER: usize = 40_000;
 
     /// Tells how many tasks had run when it was woken.
     struct Count(Arc<AtomicUsize>, mpsc::Sender<usize>);
@@ -127,18 +129,21 @@ fn behind_a_full_injector<T: Send + 'static>(arm: fn(&Waker) -> T) {
         let ran = Arc::new(AtomicUsize::new(0));
         let (woken, is_woken) = mpsc::channel();
         let waker = Arc::new(Count(ran.clone(), woken)).into();
+        let spawn = |tasks| {
+            for _ in 0..tasks {
+                let ran = ran.clone();
+                rt.spawn(async move {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                })
+                .detach();
+            }
+        };
+        spawn(ARMED_AFTER);
         let armed = rt.spawn(async move { arm(&waker) });
-        for _ in 0..TASKS {
-            let ran = ran.clone();
-            rt.spawn(async move {
-                spin_for(Duration::from_micros(1));
-                ran.fetch_add(1, Ordering::Relaxed);
-            })
-            .detach();
-        }
+        spawn(TASKS - ARMED_AFTER);
         drop(open);
         let ran_before = is_woken.recv().unwrap();
-        assert!(ran_before < TASKS / 2, "{ran_before} of {TASKS} came first");
+        assert!(ran_before < TASKS, "{ran_before} of {TASKS} came first");
         drop(rt.block_on(armed).unwrap());
     });
 }
