@@ -80,7 +80,7 @@ fn is_absolute(uri: &[u8]) -> bool {
         .iter()
         .position(|byte| matches!(byte, b'/' | b'?'))
         .unwrap_or(rest.len());
-    end > 0 && is_host(&rest[..end])
+    end > 0 && is_host_of_target(&rest[..end])
 }
 
 fn strip_scheme(uri: &[u8]) -> Option<&[u8]> {
@@ -95,7 +95,13 @@ fn strip_scheme(uri: &[u8]) -> Option<&[u8]> {
 
 fn is_authority_with_port(authority: &[u8]) -> bool {
     let has_port = matches!(authority.iter().rposition(|byte| *byte == b':'), Some(at) if at > 0 && at + 1 < authority.len());
-    has_port && !authority.ends_with(b"]") && is_host(authority)
+    has_port && !authority.ends_with(b"]") && is_host_of_target(authority)
+}
+
+/// The same without `%`, which `http::Uri` refuses: no name that DNS knows needs it (RFC 3986, section 3.2.2, has it
+/// for others), and a target must be the same to who looks at its path and who looks at its URI.
+fn is_host_of_target(host: &[u8]) -> bool {
+    !host.contains(&b'%') && is_host(host)
 }
 
 /// Whether `host` is `uri-host [ ":" port ]` (RFC 9110, section 7.2), which may be empty.
@@ -183,6 +189,7 @@ mod tests {
             "http://[::1/",
             "http://a:x/",
             "http://:80/",
+            "http://a%41/",
         ] {
             assert_eq!(form("GET", bad), None, "{bad}");
         }
@@ -205,6 +212,7 @@ mod tests {
             "http://a/",
             "[::1]",
             "a:65536000",
+            "a%41:80",
         ] {
             assert_eq!(form("CONNECT", bad), None, "{bad}");
         }
@@ -216,6 +224,61 @@ mod tests {
         assert_eq!(form("OPTIONS", "*"), Some(TargetForm::Asterisk));
         assert_eq!(form("GET", "*"), None);
         assert_eq!(form("OPTIONS", "*a"), None);
+    }
+
+    /// What a check of the one finds must hold for the other: a target with a path of its own here and another there
+    /// would pass it.
+    #[test]
+    fn the_uri_of_a_target_has_its_path() {
+        let agrees = |method: &str, target: &str| {
+            let Some(form) = form(method, target) else {
+                return;
+            };
+            let uri = target.parse::<http::Uri>();
+            let uri = uri.unwrap_or_else(|error| panic!("{target}: {error}"));
+            assert_eq!(uri.path(), form.path(target), "{target}");
+        };
+        for byte in (0x21..=0x7e).filter(|byte| scan::is(*byte, scan::TARGET)) {
+            let b = char::from(byte);
+            for (before, after) in [
+                ("http://", "/p"),
+                ("http://a", "/p"),
+                ("http://a", "c/p"),
+                ("http://a", "41/p"),
+                ("http://a:", "/p"),
+                ("http://[::1]", "/p"),
+                ("http://[::", "]/p"),
+                ("http://a/", ""),
+                ("http://a/b", "c?d"),
+                ("http://a?", "/p"),
+                ("/", ""),
+                ("/a", "b?c"),
+                ("/a?b", "c"),
+                ("//", "/p"),
+            ] {
+                agrees("GET", &format!("{before}{b}{after}"));
+            }
+            for (before, after) in [
+                ("", ":1"),
+                ("a", ":1"),
+                ("a", "c:1"),
+                ("a:", ""),
+                ("[::1]", ":1"),
+            ] {
+                agrees("CONNECT", &format!("{before}{b}{after}"));
+            }
+        }
+        for target in [
+            "http://a",
+            "http://a?b",
+            "http://a:99999/p",
+            "http://a:/p",
+            "http://[::1.2.3.4]/p",
+        ] {
+            agrees("GET", target);
+        }
+        agrees("OPTIONS", "*");
+        agrees("CONNECT", "a:99999");
     }
 
     #[test]

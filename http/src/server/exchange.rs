@@ -308,7 +308,7 @@ impl Exchange {
     pub(crate) fn uri(&self) -> &Uri {
         self.made.get_or_init(Box::default).uri.get_or_init(|| {
             let target = Bytes::copy_from_slice(self.view().target().as_bytes());
-            // The parser lets pass what this accepts; tests hold it to that.
+            // The parser lets pass what this accepts, and sees the same path in it; tests hold it to that.
             Uri::from_maybe_shared(target).unwrap_or_default()
         })
     }
