@@ -11,6 +11,7 @@
 //! | [`slot`] | where does the handler's future live? |
 //! | [`work`], [`buffer`] | what does a connection hold while it works? |
 //! | [`deadline`], [`date`] | how are time limits and the date kept without a price per request? |
+//! | [`shield`] | what if a handler panics where nobody can be told? |
 //! | [`shutdown`] | how does a server end? |
 //! | [`transport`] | what is wanted of a stream? |
 
@@ -20,6 +21,7 @@ pub(crate) mod date;
 pub(crate) mod deadline;
 pub(crate) mod exchange;
 pub(crate) mod loan;
+pub(crate) mod shield;
 pub(crate) mod shutdown;
 pub(crate) mod slot;
 pub(crate) mod transport;

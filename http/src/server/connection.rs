@@ -14,7 +14,7 @@ use super::deadline::Deadline;
 use super::shutdown::Phase;
 use super::transport::Transport;
 use super::work::Work;
-use super::{Access, Service, date};
+use super::{Access, Service, date, shield};
 use crate::proto::conn::{Action, Conn, Event, State};
 use crate::proto::encode::{self, Persistence, ResponseHead};
 use crate::proto::{Framing, Refusal, Version};
@@ -314,7 +314,10 @@ impl<T: Transport> Connection<T> {
                 Poll::Ready(Err(_)) => self.broken(),
                 _ => Step::Wait(WaitsFor::Handler),
             },
-            Err(_) => self.finish(failed()),
+            Err(payload) => {
+                shield::discard(payload);
+                self.finish(failed())
+            }
         }
     }
 

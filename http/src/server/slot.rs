@@ -7,9 +7,11 @@
 //! Rejected: `Box<dyn Future>` per request (an allocation and a free for each), and one enum of all handlers' futures
 //! (a router would be a type of its own for each server, and as slow to compile as that sounds).
 
+use super::shield::shield;
 use crate::response::{IntoResponse, Response};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -90,11 +92,12 @@ impl FutureSlot {
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response> {
         let functions = self.held.expect("a future is in the slot");
-        let clear = ClearOnDrop { slot: self };
+        let guard = ClearOnUnwind { slot: self };
         // SAFETY: by the invariant on `held` a live future of the right type is in the memory, and stays there.
-        let poll = unsafe { (functions.poll)(clear.slot.memory, cx) };
-        if poll.is_pending() {
-            std::mem::forget(clear);
+        let poll = unsafe { (functions.poll)(guard.slot.memory, cx) };
+        mem::forget(guard);
+        if poll.is_ready() {
+            self.clear();
         }
         poll
     }
@@ -123,15 +126,16 @@ impl FutureSlot {
     }
 }
 
-/// Empties the slot when the future is done or unwinds.
-struct ClearOnDrop<'s> {
+/// Empties the slot when the future unwinds; forgotten otherwise.
+struct ClearOnUnwind<'s> {
     slot: &'s mut FutureSlot,
 }
 
-impl Drop for ClearOnDrop<'_> {
-    #[inline]
+impl Drop for ClearOnUnwind<'_> {
+    #[cold]
     fn drop(&mut self) {
-        self.slot.clear();
+        // A second panic that left a drop while the first unwinds would end the process.
+        shield(|| self.slot.clear());
     }
 }
 
@@ -196,7 +200,7 @@ unsafe fn drop_in_place<F>(memory: NonNull<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::{pending, ready};
+    use std::future::{pending, poll_fn, ready};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::task::Waker;
@@ -266,5 +270,29 @@ mod tests {
         assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut slot))).is_err());
         assert!(!slot.is_occupied());
         assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn what_panics_may_panic_again_when_it_is_dropped() {
+        struct PanicsWhenDropped(Arc<()>);
+        impl Drop for PanicsWhenDropped {
+            fn drop(&mut self) {
+                panic!("on purpose, once more");
+            }
+        }
+        let held = Arc::new(());
+        for is_ready in [false, true] {
+            let mut slot = FutureSlot::new();
+            let inner = PanicsWhenDropped(held.clone());
+            slot.place(poll_fn(move |_| {
+                assert!(is_ready && Arc::strong_count(&inner.0) > 0, "on purpose");
+                Poll::Ready("")
+            }));
+            assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut slot))).is_err());
+            assert!(!slot.is_occupied());
+            assert_eq!(Arc::strong_count(&held), 1);
+            slot.place(ready("the next one"));
+            assert!(poll(&mut slot).is_ready());
+        }
     }
 }

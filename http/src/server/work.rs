@@ -6,6 +6,7 @@
 
 use super::exchange::Exchange;
 use super::loan::Home;
+use super::shield::shield;
 use super::slot::FutureSlot;
 use crate::body::Body;
 use std::cell::RefCell;
@@ -61,7 +62,7 @@ impl Work {
     /// Gives it back at the end of a connection, with whatever is in it.
     pub(crate) fn abandon(mut self: Box<Self>) {
         // The handler first: it may have the exchange.
-        self.slot.clear();
+        shield(|| self.slot.clear());
         self.out = Out::default();
         if let Some(exchange) = self.exchange.get_mut() {
             exchange.forget();

@@ -316,6 +316,13 @@ pub(crate) fn routes() -> Router {
             filch::time::sleep(Duration::from_millis(300)).await;
             Response::new("bye").with_header("connection", "close")
         })
+        .get("/panic-twice", || {
+            let panics = PanicsWhenDropped;
+            std::future::poll_fn(move |_| -> Poll<&'static str> {
+                let _held = &panics;
+                std::panic::panic_any(PanicsWhenDropped)
+            })
+        })
         .get("/panic-later", async || -> &'static str {
             filch::time::sleep(Duration::from_millis(300)).await;
             panic!("on purpose")
@@ -343,6 +350,14 @@ pub(crate) fn routes() -> Router {
                     .to_string())
             },
         )
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("on purpose, once more");
+    }
 }
 
 /// The sum of the body's bytes, read piece by piece, and that the head is still there while it is.

@@ -369,7 +369,7 @@ fn half_a_request_is_none() {
 #[test]
 fn a_panic_is_500_and_the_server_goes_on() {
     let server = TestServer::start();
-    for path in ["/panic", "/panic-at-once", "/panic-late"] {
+    for path in ["/panic", "/panic-at-once", "/panic-late", "/panic-twice"] {
         let mut client = server.connect();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         let answer = client.answer();
