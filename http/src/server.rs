@@ -232,7 +232,8 @@ impl Server {
         Self { name, ..self }
     }
 
-    /// Calls `log` for each response, on the connection's task, before it is sent. It must not block.
+    /// Calls `log` for each response, on the connection's task, before it is sent. It must not block. If it panics, the
+    /// response is sent all the same.
     #[must_use]
     pub fn access_log(self, log: impl Fn(&Access<'_>) + Send + Sync + 'static) -> Self {
         Self {

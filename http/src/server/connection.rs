@@ -549,7 +549,7 @@ impl<T: Transport> Connection<T> {
         };
         let exchange = self.work.as_mut().and_then(|work| work.exchange.get_mut());
         let view = exchange.as_ref().map(|exchange| exchange.view());
-        log(&Access {
+        let access = Access {
             peer: self.peer,
             method: view.as_ref().map_or("-", |view| non_empty(view.method())),
             target: view.as_ref().map_or("-", |view| non_empty(view.target())),
@@ -560,7 +560,9 @@ impl<T: Transport> Connection<T> {
                 .began
                 .take()
                 .map_or(Duration::ZERO, |began| began.elapsed()),
-        });
+        };
+        // The client is not to blame when a line cannot be written.
+        shield::shield(|| log(&access));
     }
 }
 

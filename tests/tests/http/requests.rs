@@ -510,6 +510,16 @@ fn the_access_log_sees_everything() {
 }
 
 #[test]
+fn an_access_log_that_panics_costs_no_answer() {
+    let server = TestServer::with(|server| server.access_log(|_| panic!("on purpose")));
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().text(), "Hello, World!");
+    }
+}
+
+#[test]
 fn the_servers_name() {
     let server = TestServer::with(|server| server.name(None));
     assert_eq!(
