@@ -7,7 +7,7 @@
 use filch::time::{Instant, Sleep, sleep_until};
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A moment that is watched for.
 #[derive(Default)]
@@ -35,7 +35,8 @@ impl Deadline {
         self.due.is_some()
     }
 
-    /// Whether the moment has come. Otherwise the task is woken when it has, or before.
+    /// Whether the moment has come. Otherwise the task is woken when it has, or before. It must be the same task each
+    /// time: the timer is not told anew whom to wake.
     ///
     /// `now` may be a little old: then the deadline is a little late.
     #[inline]
@@ -50,6 +51,23 @@ impl Deadline {
             Some((armed_for, _)) if now < *armed_for && *armed_for <= due => Poll::Pending,
             _ => self.arm_slow(due, cx),
         }
+    }
+
+    /// The same for whichever task asks.
+    pub(crate) fn poll_from_any_task(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match self.poll(now, cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => self.tell(cx),
+        }
+    }
+
+    /// Tells the timer whom to wake. If it has gone off by now, it is armed for the rest.
+    fn tell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(due), Some((_, timer))) = (self.due, &mut self.armed) else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        self.arm_slow(due, cx)
     }
 
     #[cold]

@@ -365,7 +365,8 @@ impl Source {
         if !self.deadline.is_set() {
             self.deadline.set(now + self.timeout);
         }
-        self.deadline.poll(now, cx)
+        // The request may have moved to another task since.
+        self.deadline.poll_from_any_task(now, cx)
     }
 }
 

@@ -1,7 +1,11 @@
 //! Deadlines and the end of a server, over sockets.
 
 use crate::common::{TestServer, short_timeouts};
-use filch_http::Drained;
+use filch_http::{BodyError, Drained, Request, Router};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The opposite is what is tested here: that something takes time. The bound above is only a guard against hanging.
@@ -124,6 +128,41 @@ fn a_slow_body_is_408() {
     assert_eq!((answer.status, answer.closes()), (408, true));
     client.half_close();
     assert!(client.is_closed());
+}
+
+/// The task that reads a body may change while it waits: the deadline wakes the one that reads it now.
+#[test]
+fn a_slow_body_is_noticed_by_another_task() {
+    let (sender, results) = mpsc::channel();
+    let read = move |mut request: Request| {
+        let sender = sender.clone();
+        async move {
+            poll_once(request.body().chunk()).await;
+            drop(filch::spawn(async move {
+                let _ = sender.send(request.body().bytes().await);
+            }));
+            "another task reads it"
+        }
+    };
+    let server = TestServer::with_router(Router::new().post("/", read), |server| {
+        server.timeouts(short_timeouts())
+    });
+    let mut client = server.connect();
+    let began = Instant::now();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
+    let result = results.recv_timeout(crate::common::HANG);
+    assert_eq!(result.expect("it ends"), Err(BodyError::Timeout));
+    took_at_least(began, short_timeouts().body);
+}
+
+async fn poll_once<F: Future>(future: F) {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// A client that reads nothing does not keep its connection for ever.
