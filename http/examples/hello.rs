@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -118,7 +119,7 @@ async fn serve(options: Options) -> Result<Drained, String> {
     ];
     eprintln!("listening on {addr}");
     match serve_until_stopped(server, signals).await {
-        Some(drained) => Ok(drained),
+        Some(drained) => drained.map_err(|error| error.to_string()),
         None => Err("stopped by a second signal".to_owned()),
     }
 }
@@ -228,7 +229,10 @@ fn log(access: &Access<'_>) {
 /// Serves until the first signal, then drains; `None` if a second one came, which asks for an end at once.
 ///
 /// All of this is polled on the main thread and not in a task, so that it needs no worker: each of them may be busy in a handler.
-async fn serve_until_stopped(server: Server, mut signals: [Signal; 2]) -> Option<Drained> {
+async fn serve_until_stopped(
+    server: Server,
+    mut signals: [Signal; 2],
+) -> Option<io::Result<Drained>> {
     let received = Cell::new(0);
     let stop = poll_fn(|_| match received.get() {
         0 => Poll::Pending,

@@ -11,7 +11,7 @@
 //! filch::Runtime::new()?.block_on(async {
 //!     let server = Server::bind("127.0.0.1:0").await?.router(router);
 //!     # let stop = async {};
-//!     let _drained = server.serve_with_shutdown(stop).await;
+//!     let _drained = server.serve_with_shutdown(stop).await?;
 //!     Ok(())
 //! })
 //! # }

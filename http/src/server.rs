@@ -60,7 +60,7 @@ use std::task::{Context, Poll};
 ///     # let stop = async {};
 ///     # #[cfg(any())]
 ///     let stop = std::future::pending(); // or a signal
-///     server.serve_with_shutdown(stop).await;
+///     let _drained = server.serve_with_shutdown(stop).await?;
 ///     Ok(())
 /// })
 /// # }
@@ -242,22 +242,31 @@ impl Server {
         }
     }
 
-    /// Serves until the process ends.
+    /// Serves until the process ends, or nobody can be accepted any more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::serve_with_shutdown`]; it ends with nothing else.
     ///
     /// # Cancel safety
     ///
     /// As [`Server::serve_with_shutdown`].
-    pub async fn serve(self) {
-        let _never = self.serve_with_shutdown(pending()).await;
+    pub async fn serve(self) -> io::Result<()> {
+        self.serve_with_shutdown(pending()).await.map(drop)
     }
 
     /// Serves until `stop` is ready; then accepts nobody any more, lets the requests under way be answered, closes each
     /// connection after that, and returns when the last is gone or the drain timeout is over.
     ///
+    /// # Errors
+    ///
+    /// When the listener fails for good, or the runtime has shut down: what accepting says, once the connections have
+    /// been drained. For want of descriptors or memory it waits.
+    ///
     /// # Cancel safety
     ///
     /// Dropping it closes the listener and lets the connections drain, without anybody waiting for them.
-    pub async fn serve_with_shutdown(self, stop: impl Future<Output = ()>) -> Drained {
+    pub async fn serve_with_shutdown(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         let service = Arc::new(Service {
             router: self.router,
             limits: self.limits,
@@ -267,28 +276,32 @@ impl Server {
             registry: Registry::new(),
         });
         let drain = DrainOnDrop(service.clone());
-        until(stop, accept_all(self.listener, service.clone())).await;
+        let failure = until(stop, accept_all(self.listener, service.clone())).await;
         drop(drain);
-        let is_empty = poll_fn(|cx| service.registry.poll_empty(cx));
-        match until(sleep(self.drain_timeout), is_empty).await {
-            Some(()) => Drained::Clean,
-            None => {
-                let left = service.registry.live();
-                service.registry.advance(Phase::Forced);
-                if left == 0 {
-                    Drained::Clean
-                } else {
-                    Drained::Forced(left)
-                }
-            }
-        }
+        let drained = drain_within(self.drain_timeout, &service.registry).await;
+        failure.map_or(Ok(drained), Err)
     }
+}
+
+/// Waits for the last connection to go, and cuts off what is left when the time is over.
+async fn drain_within(timeout: Duration, registry: &Registry) -> Drained {
+    let is_empty = poll_fn(|cx| registry.poll_empty(cx));
+    if until(sleep(timeout), is_empty).await.is_some() {
+        return Drained::Clean;
+    }
+    let left = registry.live();
+    if left == 0 {
+        return Drained::Clean;
+    }
+    registry.advance(Phase::Forced);
+    Drained::Forced(left)
 }
 
 /// How long draining may take unless it is set. A guess: what orchestrators give a process before they kill it is more.
 const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
-/// How long to wait after accepting has failed: for want of descriptors or memory, which only others can give back.
+/// How long to wait after a connection could not be watched, for want of memory or of room in the kernel's tables, which
+/// only others can give back. A guess. (For want of descriptors the listener waits itself.)
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Begins to drain, also when the server's future is dropped.
@@ -300,15 +313,23 @@ impl Drop for DrainOnDrop {
     }
 }
 
-/// Starts a task for each connection that comes. Never ends; the listener goes with it.
-async fn accept_all(listener: TcpListener, service: Arc<Service>) {
+/// Starts a task for each connection that comes, until none can come any more. The listener goes with it.
+async fn accept_all(listener: TcpListener, service: Arc<Service>) -> io::Error {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => start(stream, peer, &service),
-            // Whatever it is, the next connection may be good.
-            Err(_) => sleep(ACCEPT_RETRY).await,
+            Err(error) if is_passing(&error) => sleep(ACCEPT_RETRY).await,
+            Err(error) => return error,
         }
     }
+}
+
+/// Whether the next connection may be good: `epoll_ctl(2)` had no memory for this one, or no room.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::OutOfMemory | io::ErrorKind::StorageFull
+    )
 }
 
 fn start(stream: TcpStream, peer: SocketAddr, service: &Arc<Service>) {
@@ -318,7 +339,8 @@ fn start(stream: TcpStream, peer: SocketAddr, service: &Arc<Service>) {
     drop(filch::spawn(Connection::new(stream, Some(peer), seat)));
 }
 
-/// Polls `work` until `stop` is ready; `None` if that came first.
+/// Polls `work` until `stop` is ready; `None` if that came first. `stop` is asked first, since work that is never done
+/// may use up what a task can do in one turn.
 async fn until<W: Future>(stop: impl Future<Output = ()>, work: W) -> Option<W::Output> {
     let mut stop = pin!(stop);
     let mut work = pin!(work);
@@ -330,10 +352,10 @@ fn poll_until<W: Future>(
     work: Pin<&mut W>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<W::Output>> {
-    if let Poll::Ready(output) = work.poll(cx) {
-        return Poll::Ready(Some(output));
+    match stop.poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.poll(cx).map(Some),
     }
-    stop.poll(cx).map(|()| None)
 }
 
 impl fmt::Debug for Server {

@@ -54,7 +54,10 @@ impl TestServer {
                 addr_of
                     .send(server.local_addr().expect("an address"))
                     .expect("the test waits");
-                let drained = server.serve_with_shutdown(received(stopped)).await;
+                let drained = server
+                    .serve_with_shutdown(received(stopped))
+                    .await
+                    .expect("nothing fails");
                 let _ = drained_of.send(drained);
             });
             let _ = end.recv();

@@ -1,7 +1,7 @@
 //! Deadlines and the end of a server, over sockets.
 
 use crate::common::{TestServer, short_timeouts};
-use filch_http::{BodyError, Drained, Request, Router};
+use filch_http::{BodyError, Drained, Request, Router, Server};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::mpsc;
@@ -195,6 +195,43 @@ fn drain_closes_the_idle_and_finishes_the_busy() {
     let addr = server.addr;
     assert_eq!(server.join(), Drained::Clean);
     assert!(std::net::TcpStream::connect(addr).is_err());
+}
+
+/// A listener that will never accept anybody again ends the server, which says so, instead of turning in circles.
+#[test]
+fn a_server_ends_with_its_listener() {
+    let served = TestServer::start();
+    let mut client = served.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // A stream is no listener: accept(2) says EINVAL.
+    let impostor = std::net::TcpListener::from(std::os::fd::OwnedFd::from(client.stream));
+    let runtime = filch::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(async {
+        let listener = filch_net::TcpListener::from_std(impostor).expect("a descriptor");
+        Server::from_listener(listener).serve().await
+    });
+    let error = ended.expect_err("nobody can be accepted");
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
+}
+
+#[test]
+fn a_server_ends_with_its_runtime() {
+    let runtime = filch::Runtime::new().expect("a runtime");
+    let handle = runtime.handle().clone();
+    let (bound, is_bound) = mpsc::channel();
+    let (ended, result) = mpsc::channel();
+    std::thread::spawn(move || {
+        let result = handle.block_on(async {
+            let server = Server::bind("127.0.0.1:0").await.expect("a free port");
+            let _ = bound.send(());
+            server.serve().await
+        });
+        let _ = ended.send(result);
+    });
+    is_bound.recv().expect("it begins");
+    drop(runtime);
+    let result = result.recv_timeout(crate::common::HANG);
+    assert!(result.expect("it ends").is_err());
 }
 
 #[test]
