@@ -9,5 +9,6 @@ pub(crate) mod clock;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod cpu;
 pub(crate) mod mem;
+pub(crate) mod punctual;
 pub(crate) mod rng;
 pub(crate) mod sync;

@@ -18,6 +18,7 @@
 use super::shared::{Remote, Shared};
 use crate::driver::Wait;
 use crate::sys::barrier;
+use crate::sys::punctual::be_punctual;
 use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use crate::task::refs::Notified;
@@ -106,6 +107,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
 }
 
 fn watch(shared: &Arc<Shared>) {
+    be_punctual();
     let tick = if shared.workers() > 1 {
         TICK
     } else {
