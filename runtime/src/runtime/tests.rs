@@ -141,9 +141,10 @@ fn time_stands_still_until_the_clock_is_told() {
 #[test]
 fn hours_take_no_time_where_waiting_makes_them_pass() {
     let (rt, clock) = leaping();
-    let begun = clock.now();
-    // A task of its own: while this thread is about to spawn the next, a worker with a timer alone would leap.
+    // A task of its own, also to look at the clock: while this thread is about to spawn it, the worker may leap (it looks after its memory every
+    // second, and a second passes at once).
     let all = rt.spawn(async move {
+        let begun = clock.now();
         let day = crate::spawn(sleep(24 * HOUR));
         let beats = crate::spawn(async {
             let mut beat = interval(HOUR);
@@ -157,9 +158,9 @@ fn hours_take_no_time_where_waiting_makes_them_pass() {
         let at = beats.await.unwrap().into_std() - begun;
         assert!(at >= 5 * HOUR && at < 6 * HOUR, "{at:?}");
         day.await.unwrap();
+        clock.now() - begun
     });
-    rt.block_on(all).unwrap();
-    let passed = clock.now() - begun;
+    let passed = rt.block_on(all).unwrap();
     assert!(
         passed >= 24 * HOUR && passed < 25 * HOUR,
         "a day, and not {passed:?}"
@@ -169,10 +170,10 @@ fn hours_take_no_time_where_waiting_makes_them_pass() {
 /// A program whose tasks note what they do and when, on one worker with the clock standing still between events.
 fn trace(seed: u64) -> Vec<(u64, u128)> {
     let (rt, clock) = leaping();
-    let begun = clock.now();
     let notes = Arc::new(Mutex::new(Vec::new()));
     let all = notes.clone();
     rt.block_on(rt.spawn(async move {
+        let begun = clock.now();
         let random = SeededRandom::new(seed);
         let mut tasks = Vec::new();
         for who in 0..50 {
