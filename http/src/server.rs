@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`connection`] | how is one connection served? |
 //! | [`exchange`] | what do the connection and the handler of its request share? |
+//! | [`invitation`] | how is a client invited to send its body? |
 //! | [`loan`] | which of them may touch it? |
 //! | [`slot`] | where does the handler's future live? |
 //! | [`work`], [`buffer`] | what does a connection hold while it works? |
@@ -20,6 +21,7 @@ pub(crate) mod connection;
 pub(crate) mod date;
 pub(crate) mod deadline;
 pub(crate) mod exchange;
+pub(crate) mod invitation;
 pub(crate) mod loan;
 pub(crate) mod shield;
 pub(crate) mod shutdown;

@@ -11,6 +11,7 @@
 //! Nothing is left unsent when the task waits: neither for the next request, nor for a handler, nor for a body.
 
 use super::deadline::Deadline;
+use super::invitation::Invitation;
 use super::shutdown::Phase;
 use super::transport::Transport;
 use super::work::Work;
@@ -40,6 +41,8 @@ pub(crate) struct Connection<T> {
     work: Option<Box<Work>>,
     /// What the current request wants, from the end of its head to the end of its response.
     current: Current,
+    /// What its client waits for before it sends the body.
+    invitation: Option<Arc<Invitation>>,
     waits_for: WaitsFor,
     deadline: Deadline,
     /// The time, read at most once per poll.
@@ -164,6 +167,7 @@ impl<T: Transport> Connection<T> {
                 is_held: false,
                 began: None,
             },
+            invitation: None,
             // What it waits for first is decided by its first poll.
             waits_for: WaitsFor::Handler,
             deadline: Deadline::default(),
@@ -280,7 +284,8 @@ impl<T: Transport> Connection<T> {
         // The handler will read from the socket, or invite the client to send: what was answered before goes first.
         let _answer = self.conn.on(Event::HeadOfBody);
         let timeout = self.seat.service.timeouts.body;
-        exchange.set_source(self.transport.clone(), framing.expects_continue, timeout);
+        self.invitation = framing.expects_continue.then(Arc::default);
+        exchange.set_source(self.transport.clone(), self.invitation.clone(), timeout);
         self.current.is_held = true;
         Step::Again
     }
@@ -310,10 +315,7 @@ impl<T: Transport> Connection<T> {
                 self.finish(failed())
             }
             Ok(Poll::Ready(response)) => self.finish(response),
-            Ok(Poll::Pending) => match self.poll_flush(cx) {
-                Poll::Ready(Err(_)) => self.broken(),
-                _ => Step::Wait(WaitsFor::Handler),
-            },
+            Ok(Poll::Pending) => self.wait_for_handler(cx),
             Err(payload) => {
                 shield::discard(payload);
                 self.finish(failed())
@@ -321,10 +323,27 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Sends what there is while the handler works: earlier answers, and what it needs to go on.
+    #[inline]
+    fn wait_for_handler(&mut self, cx: &mut Context<'_>) -> Step {
+        if let (Some(invitation), Some(work)) = (&self.invitation, &mut self.work)
+            && invitation.take(cx.waker())
+        {
+            work.out.bytes.extend_from_slice(encode::CONTINUE);
+        }
+        match self.poll_flush(cx) {
+            Poll::Ready(Err(_)) => self.broken(),
+            _ => Step::Wait(WaitsFor::Handler),
+        }
+    }
+
     /// Adds the response to what is to be sent, and decides what becomes of the connection.
     #[inline]
     fn finish(&mut self, response: Response) -> Step {
         self.log(&response);
+        if let Some(invitation) = self.invitation.take() {
+            invitation.close();
+        }
         let now = self.now();
         let Some(work) = &mut self.work else {
             return self.broken();

@@ -9,9 +9,10 @@
 
 use super::buffer::Buffer;
 use super::deadline::Deadline;
+use super::invitation::{Invitation, Progress};
 use super::transport::Transport;
 use crate::proto::limits::FIELDS_MAX;
-use crate::proto::{FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser, encode};
+use crate::proto::{FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser};
 use bytes::Bytes;
 use filch::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -64,8 +65,8 @@ pub(crate) struct BodyState {
 
 struct Source {
     transport: Arc<dyn Transport>,
-    /// How much of `100 Continue` is still to be written before anything is read; empty when nobody waits for it.
-    invitation: &'static [u8],
+    /// What the client waits for before it sends; `None` when it does not, or no more.
+    invitation: Option<Arc<Invitation>>,
     timeout: Duration,
     deadline: Deadline,
 }
@@ -175,18 +176,13 @@ impl Exchange {
         self.body.remaining <= self.body_buffered() as u64
     }
 
-    /// Says where the rest of the body comes from, and whether the client waits to be invited.
+    /// Says where the rest of the body comes from, and what the client waits for.
     pub(crate) fn set_source(
         &mut self,
         transport: Arc<dyn Transport>,
-        expects_continue: bool,
+        invitation: Option<Arc<Invitation>>,
         timeout: Duration,
     ) {
-        let invitation = if expects_continue {
-            encode::CONTINUE
-        } else {
-            &[]
-        };
         self.body.source = Some(Source {
             transport,
             invitation,
@@ -212,13 +208,11 @@ impl Exchange {
         self.body.remaining
     }
 
-    /// Whether the client still waits to be invited to send its body, or has failed to: then the rest never comes.
+    /// Whether the client was not invited to send its body, or has failed to: then the rest never comes.
     pub(crate) fn body_is_lost(&self) -> bool {
-        let is_uninvited = self
-            .body
-            .source
-            .as_ref()
-            .is_some_and(|source| !source.invitation.is_empty());
+        let source = self.body.source.as_ref();
+        let invitation = source.and_then(|source| source.invitation.as_ref());
+        let is_uninvited = invitation.is_some_and(|it| it.progress() != Progress::Sent);
         is_uninvited || self.body.failure.is_some()
     }
 
@@ -353,11 +347,23 @@ impl BodyState {
 
 impl Source {
     fn poll_read(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        while !self.invitation.is_empty() {
-            let count = ready!(self.transport.poll_write(cx, self.invitation))?;
-            self.invitation = &self.invitation[count..];
+        let read = self.transport.poll_read(cx, room);
+        if read.is_pending() {
+            return self.poll_uninvited();
         }
-        self.transport.poll_read(cx, room)
+        // Who sends unasked does not wait.
+        self.invitation = None;
+        read
+    }
+
+    /// Sees to it that the client does not wait in vain. Ready with an error if it cannot be invited any more.
+    fn poll_uninvited(&self) -> Poll<io::Result<usize>> {
+        match &self.invitation {
+            Some(invitation) if invitation.ask() == Progress::Over => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            _ => Poll::Pending,
+        }
     }
 
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {

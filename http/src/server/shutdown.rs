@@ -13,9 +13,9 @@ use std::task::{Context, Poll, Waker};
 
 #[expect(
     clippy::disallowed_types,
-    reason = "taken once per connection, never in a model: the runtime's own lock stays its own"
+    reason = "taken once per connection, or for a rare field, and never in a model: the runtime's own lock stays its own"
 )]
-type Lock<T> = std::sync::Mutex<T>;
+pub(crate) type Lock<T> = std::sync::Mutex<T>;
 
 /// How far a server is in ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
 //! Every kind of request, over sockets: what is answered, in which order, and what becomes of the connection.
 
 use crate::common::{Answer, TestServer, limits};
+use filch_http::{BodyError, Request, Router};
 use std::time::{Duration, SystemTime};
 
 #[test]
@@ -239,6 +240,48 @@ fn expect_continue() {
     client.send(format!("POST /ignore {head}"));
     let answer = client.answer();
     assert_eq!((answer.text(), answer.closes()), ("ignored", true));
+}
+
+/// Whoever reads the body, the connection sends the invitation.
+#[test]
+fn expect_continue_of_a_body_that_another_task_reads() {
+    let read = async |mut request: Request| {
+        let reader = filch::spawn(async move { request.body().bytes().await });
+        reader.await.expect("no panic")
+    };
+    let server = TestServer::with_router(Router::new().post("/", read), |server| server);
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!(client.answer().status, 100);
+    client.send("hello");
+    assert_eq!(client.answer().text(), "hello");
+}
+
+/// A task that reads the body while the response is on its way does not write into that.
+#[test]
+fn nobody_is_invited_within_a_response() {
+    const LENGTH: usize = 16 * 1024 * 1024;
+    let (sender, results) = std::sync::mpsc::channel();
+    let read_late = move |mut request: Request| {
+        let sender = sender.clone();
+        async move {
+            drop(filch::spawn(async move {
+                filch::time::sleep(Duration::from_millis(50)).await;
+                let _ = sender.send(request.body().bytes().await);
+            }));
+            vec![b'x'; LENGTH]
+        }
+    };
+    let server = TestServer::with_router(Router::new().post("/", read_late), |server| server);
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    // The response fills all buffers on the way, and stops within its body.
+    std::thread::sleep(Duration::from_millis(200));
+    let answer = client.answer();
+    assert!(answer.closes() && answer.body == vec![b'x'; LENGTH]);
+    let result = results.recv_timeout(crate::common::HANG);
+    assert_eq!(result.expect("it ends"), Err(BodyError::Incomplete));
+    assert!(client.is_closed());
 }
 
 /// RFC 9112, section 9.3: version, `Connection` of the request, whether it stays open, and what the answer says.
