@@ -269,10 +269,9 @@ impl Exchange {
             return Poll::Ready(Ok(()));
         }
         if whole.len() == *filled {
-            let room = (*filled).clamp(APPEND_MIN_BYTES, APPEND_MAX_BYTES);
-            whole.resize(
-                *filled + room.min(usize::try_from(self.body.remaining).unwrap_or(usize::MAX)),
-                0,
+            make_room(
+                whole,
+                usize::try_from(self.body.remaining).unwrap_or(usize::MAX),
             );
         }
         let count = ready!(self.body.poll_source(&mut whole[*filled..], cx))?;
@@ -308,10 +307,22 @@ impl Exchange {
     }
 }
 
-/// Least and most room for a body that is collected, in bytes. In between it is as much as has come already, so that
-/// a client which announces much and sends little has cost little.
+/// Least and most room that is made at once for a body that is collected, in bytes. In between it is as much as has come
+/// already, so that a client which announces much and sends little has cost little.
 const APPEND_MIN_BYTES: usize = 64 * 1024;
 const APPEND_MAX_BYTES: usize = 1024 * 1024;
+
+/// Room at the end of `whole`, of which `remaining` bytes are to come. Its memory doubles, but never beyond that.
+fn make_room(whole: &mut Vec<u8>, remaining: usize) {
+    let filled = whole.len();
+    let room = filled
+        .clamp(APPEND_MIN_BYTES, APPEND_MAX_BYTES)
+        .min(remaining);
+    if whole.capacity() - filled < room {
+        whole.reserve_exact(filled.max(room).min(remaining));
+    }
+    whole.resize(filled + room, 0);
+}
 
 impl BodyState {
     /// Reads from the socket.
@@ -349,7 +360,7 @@ impl Source {
     fn poll_read(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let read = self.transport.poll_read(cx, room);
         if read.is_pending() {
-            return self.poll_uninvited();
+            return self.poll_uninvited(cx);
         }
         // Who sends unasked does not wait.
         self.invitation = None;
@@ -357,9 +368,9 @@ impl Source {
     }
 
     /// Sees to it that the client does not wait in vain. Ready with an error if it cannot be invited any more.
-    fn poll_uninvited(&self) -> Poll<io::Result<usize>> {
+    fn poll_uninvited(&self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
         match &self.invitation {
-            Some(invitation) if invitation.ask() == Progress::Over => {
+            Some(invitation) if invitation.ask(cx.waker()) == Progress::Over => {
                 Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
             }
             _ => Poll::Pending,
@@ -391,5 +402,30 @@ impl fmt::Debug for Exchange {
         f.debug_struct("Exchange")
             .field("head", &self.view())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collected_body_has_just_the_memory_it_needs() {
+        for total in [
+            1,
+            APPEND_MIN_BYTES,
+            APPEND_MIN_BYTES + 1,
+            3 * APPEND_MAX_BYTES + 7,
+        ] {
+            let mut whole = Vec::new();
+            while whole.len() < total {
+                let filled = whole.len();
+                make_room(&mut whole, total - filled);
+                let most = filled + filled.clamp(APPEND_MIN_BYTES, APPEND_MAX_BYTES);
+                assert!(filled < whole.len() && whole.len() <= most);
+                assert!(whole.capacity() <= total.min(most.max(2 * filled)));
+            }
+            assert_eq!((whole.len(), whole.capacity()), (total, total));
+        }
     }
 }

@@ -24,6 +24,8 @@ struct State {
     progress: Progress,
     /// The connection's task, while it waits.
     connection: Option<Waker>,
+    /// The reader's, while it waits for the connection.
+    reader: Option<Waker>,
 }
 
 /// How far an invitation is.
@@ -46,24 +48,25 @@ impl Invitation {
         self.lock().progress
     }
 
-    /// For the reader: asks the connection to send it, unless that is done or too late.
+    /// For the reader: asks the connection to send it, unless that is done or too late. `waker` is woken when it is.
     #[must_use = "it may be too late"]
-    pub(crate) fn ask(&self) -> Progress {
+    pub(crate) fn ask(&self, waker: &Waker) -> Progress {
         let mut state = self.lock();
-        if state.progress != Progress::Unasked {
+        if matches!(state.progress, Progress::Sent | Progress::Over) {
             return state.progress;
         }
         state.progress = Progress::Asked;
+        let before = state.reader.replace(waker.clone());
         let connection = state.connection.take();
         drop(state);
+        drop(before);
         if let Some(connection) = connection {
             connection.wake();
         }
         Progress::Asked
     }
 
-    /// For the connection: whether it has to send it now, of which it is told once. Otherwise `waker` is woken when it
-    /// has.
+    /// For the connection: whether it has to send it now, which is so once. Otherwise `waker` is woken when it has.
     #[must_use = "it has to be sent"]
     pub(crate) fn take(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
@@ -83,9 +86,12 @@ impl Invitation {
         if state.progress != Progress::Sent {
             state.progress = Progress::Over;
         }
-        let connection = state.connection.take();
+        let (connection, reader) = (state.connection.take(), state.reader.take());
         drop(state);
         drop(connection);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Wakers are woken and dropped without it: they may be the last handle of something.
@@ -123,24 +129,32 @@ mod tests {
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         assert!(!invitation.take(&waker));
-        assert_eq!(invitation.ask(), Progress::Asked);
-        assert_eq!(invitation.ask(), Progress::Asked);
+        assert_eq!(invitation.ask(Waker::noop()), Progress::Asked);
+        assert_eq!(invitation.ask(Waker::noop()), Progress::Asked);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(invitation.take(&waker));
         assert!(!invitation.take(&waker));
         invitation.close();
-        assert_eq!(invitation.ask(), Progress::Sent);
+        assert_eq!(invitation.ask(Waker::noop()), Progress::Sent);
         assert_eq!(Arc::strong_count(&count), 2);
     }
 
     #[test]
     fn a_response_that_has_begun_ends_it() {
-        for is_asked in [false, true] {
-            let invitation = Invitation::default();
-            assert!(!is_asked || invitation.ask() == Progress::Asked);
-            invitation.close();
-            assert_eq!(invitation.ask(), Progress::Over);
-            assert!(!invitation.take(Waker::noop()));
-        }
+        let invitation = Invitation::default();
+        invitation.close();
+        assert_eq!(invitation.ask(Waker::noop()), Progress::Over);
+        assert!(!invitation.take(Waker::noop()));
+    }
+
+    #[test]
+    fn a_reader_that_waits_learns_that_it_is_too_late() {
+        let invitation = Invitation::default();
+        let count = Arc::new(Count::default());
+        assert_eq!(invitation.ask(&count.clone().into()), Progress::Asked);
+        invitation.close();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(invitation.ask(&count.clone().into()), Progress::Over);
+        assert_eq!(Arc::strong_count(&count), 1);
     }
 }
