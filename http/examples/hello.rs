@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -78,8 +78,13 @@ fn sentence_of(error: &clap::Error) -> String {
 
 /// Ends with status 2 and a sentence.
 fn fail(sentence: impl Display) -> ExitCode {
-    eprintln!("hello: {sentence}");
+    say(format_args!("hello: {sentence}"));
     ExitCode::from(2)
+}
+
+/// A line on standard error. If nobody reads it (any more), the server goes on.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn run(options: Options) -> Result<Drained, String> {
@@ -117,7 +122,7 @@ async fn serve(options: Options) -> Result<Drained, String> {
         terminate.map_err(no_signals)?,
         interrupt.map_err(no_signals)?,
     ];
-    eprintln!("listening on {addr}");
+    say(format_args!("listening on {addr}"));
     match serve_until_stopped(server, signals).await {
         Some(drained) => drained.map_err(|error| error.to_string()),
         None => Err("stopped by a second signal".to_owned()),
@@ -220,10 +225,10 @@ fn log(access: &Access<'_>) {
         elapsed,
         ..
     } = access;
-    eprintln!(
+    say(format_args!(
         "{peer} {method} {target} {} {body_bytes} {elapsed:?}",
         status.as_u16()
-    );
+    ));
 }
 
 /// Serves until the first signal, then drains; `None` if a second one came, which asks for an end at once.
@@ -250,7 +255,7 @@ async fn serve_until_stopped(
             return Poll::Ready(None);
         }
         if received.get() > before {
-            eprintln!("hello: stopping; another signal stops at once");
+            say("hello: stopping; another signal stops at once");
         }
         serving.as_mut().poll(cx).map(Some)
     })

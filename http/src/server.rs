@@ -42,6 +42,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 /// An HTTP/1.1 server.
@@ -88,8 +89,8 @@ type AccessLog = Box<dyn Fn(&Access<'_>) + Send + Sync>;
 pub struct Timeouts {
     /// From the first byte of a head to its last; then 408. Five seconds: a head is one packet, or two on a bad day.
     pub header: Duration,
-    /// From one request to the next, or to the first; then the connection closes. Ten seconds: browsers reuse a
-    /// connection within those or not at all.
+    /// From one request to the next; then the connection closes. Ten seconds: browsers reuse a connection within those
+    /// or not at all. For the first request there is the time of a head at least. Zero closes after each response.
     pub keep_alive: Duration,
     /// Between two pieces of a body; then 408. Also for all that is left of a body whose handler did not want it; then
     /// the connection closes. Thirty seconds: a mobile network may be gone for as long.
@@ -137,12 +138,14 @@ pub struct Access<'a> {
 pub enum Drained {
     /// Every request that was accepted was answered.
     Clean,
-    /// The time for draining was over first: so many connections were cut off.
+    /// The time for draining was over first: so many connections were cut off before their response was sent.
     Forced(usize),
 }
 
 /// What all connections of a server share.
 pub(crate) struct Service {
+    /// Tells it from all others of the process, also from those that are gone.
+    pub(crate) id: u64,
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
@@ -270,6 +273,8 @@ impl Server {
     /// Dropping it closes the listener and lets the connections drain, without anybody waiting for them.
     pub async fn serve_with_shutdown(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         let service = Arc::new(Service {
+            // ORDERING: Relaxed: a number of its own is all that is wanted.
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             router: self.router,
             limits: self.limits,
             timeouts: self.timeouts,
@@ -278,7 +283,11 @@ impl Server {
             registry: Registry::new(),
         });
         let drain = DrainOnDrop(service.clone());
-        let failure = until(stop, accept_all(self.listener, service.clone())).await;
+        let failure = until(stop, accept_all(&self.listener, &service)).await;
+        if failure.is_none() {
+            accept_last(&self.listener, &service);
+        }
+        drop(self.listener);
         drop(drain);
         let drained = drain_within(self.drain_timeout, &service.registry).await;
         failure.map_or(Ok(drained), Err)
@@ -291,12 +300,12 @@ async fn drain_within(timeout: Duration, registry: &Registry) -> Drained {
     if until(sleep(timeout), is_empty).await.is_some() {
         return Drained::Clean;
     }
-    let left = registry.live();
-    if left == 0 {
-        return Drained::Clean;
-    }
+    let left = registry.unanswered();
     registry.advance(Phase::Forced);
-    Drained::Forced(left)
+    match left {
+        0 => Drained::Clean,
+        left => Drained::Forced(left),
+    }
 }
 
 /// How long draining may take unless it is set. A guess: what orchestrators give a process before they kill it is more.
@@ -305,6 +314,8 @@ const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long to wait after a connection could not be watched, for want of memory or of room in the kernel's tables, which
 /// only others can give back. A guess. (For want of descriptors the listener waits itself.)
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Begins to drain, also when the server's future is dropped.
 struct DrainOnDrop(Arc<Service>);
@@ -315,13 +326,25 @@ impl Drop for DrainOnDrop {
     }
 }
 
-/// Starts a task for each connection that comes, until none can come any more. The listener goes with it.
-async fn accept_all(listener: TcpListener, service: Arc<Service>) -> io::Error {
+/// Starts a task for each connection that comes, until none can come any more.
+async fn accept_all(listener: &TcpListener, service: &Arc<Service>) -> io::Error {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => start(stream, peer, &service),
+            Ok((stream, peer)) => start(stream, peer, service),
             Err(error) if is_passing(&error) => sleep(ACCEPT_RETRY).await,
             Err(error) => return error,
+        }
+    }
+}
+
+/// Starts a task for each connection that came before the end: the kernel has accepted it already, and its client may have
+/// sent a request.
+fn accept_last(listener: &TcpListener, service: &Arc<Service>) {
+    // Not more than the queue holds: others may come faster than they are taken out.
+    for _ in 0..filch_net::tcp::BACKLOG {
+        match listener.accept_now() {
+            Ok((stream, peer)) => start(stream, peer, service),
+            Err(_) => return,
         }
     }
 }

@@ -45,13 +45,17 @@ pub(crate) struct Connection<T> {
     invitation: Option<Arc<Invitation>>,
     waits_for: WaitsFor,
     deadline: Deadline,
-    /// The time, read at most once per poll.
+    /// The time, read once per poll, unless a handler took some of it since.
     now: Option<Instant>,
+    is_now_old: bool,
     /// Whether bytes came or went in this poll.
     has_moved: bool,
     /// Bytes still to be read and dropped: of a body that nobody wants, or after the last response.
     discard: u64,
-    is_shut: bool,
+    /// Whether it has seen that the server drains.
+    is_draining: bool,
+    /// Whether there was no request yet.
+    is_fresh: bool,
 }
 
 /// A connection's place among those of its server, which it leaves when it is dropped.
@@ -59,7 +63,8 @@ pub(crate) struct Connection<T> {
 pub(crate) struct Seat {
     service: Arc<Service>,
     place: usize,
-    is_awake: bool,
+    is_registered: bool,
+    is_answered: bool,
 }
 
 /// What is known of the request that is being answered.
@@ -80,7 +85,9 @@ struct Current {
 /// What the task is waiting for, which decides how long it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WaitsFor {
-    /// The first byte of a request.
+    /// The first byte of the first request.
+    First,
+    /// The first byte of another request.
     Request,
     /// The rest of a head. Its time counts from the first byte.
     Head,
@@ -111,9 +118,12 @@ enum Step {
     End,
 }
 
-/// Most steps of one poll: after so many, other tasks get their turn. A step is at most a batch of requests out of one
-/// read.
+/// Most steps of one poll: after so many, other tasks get their turn. A step is a request and its answer, or a read. A guess.
 const STEPS_MAX: usize = 64;
+
+/// How long a client may take for the rest of a head while the server drains. A guess: what was sent before the server said
+/// anything has come by then, and it leaves most of the time for draining to the answers.
+const DRAIN_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Most of an unread body that is read and dropped to keep the connection, in bytes. More is not worth the time: the
 /// connection closes. A guess, and what nginx calls lingering does the same.
@@ -129,25 +139,36 @@ impl Seat {
         Self {
             service,
             place,
-            is_awake: false,
+            is_registered: false,
+            is_answered: false,
         }
     }
 
     /// Makes sure that the server can wake the task.
     #[inline]
     fn register(&mut self, cx: &Context<'_>) {
-        if !self.is_awake {
+        if !self.is_registered {
             self.service
                 .registry
                 .set_waker(self.place, cx.waker().clone());
-            self.is_awake = true;
+            self.is_registered = true;
         }
+    }
+
+    /// Takes note that the last response was sent. Whether it was the first call.
+    fn answered(&mut self) -> bool {
+        if self.is_answered {
+            return false;
+        }
+        self.is_answered = true;
+        self.service.registry.answered();
+        true
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.service.registry.leave(self.place);
+        self.service.registry.leave(self.place, self.is_answered);
     }
 }
 
@@ -172,9 +193,11 @@ impl<T: Transport> Connection<T> {
             waits_for: WaitsFor::Handler,
             deadline: Deadline::default(),
             now: None,
+            is_now_old: false,
             has_moved: false,
             discard: 0,
-            is_shut: false,
+            is_draining: false,
+            is_fresh: true,
         }
     }
 
@@ -246,8 +269,8 @@ impl<T: Transport> Connection<T> {
     /// Waits for a request: gives back what is only needed for work, or ends if the server does.
     #[inline]
     fn rest(&mut self) -> Step {
-        if self.seat.service.registry.phase() >= Phase::Draining {
-            return self.end(Event::Expire);
+        if self.is_draining {
+            return self.look_last();
         }
         if let Some(mut work) = self.work.take() {
             match work.exchange.get_mut() {
@@ -255,7 +278,31 @@ impl<T: Transport> Connection<T> {
                 _ => self.work = Some(work),
             }
         }
-        Step::Wait(WaitsFor::Request)
+        Step::Wait(if self.is_fresh {
+            WaitsFor::First
+        } else {
+            WaitsFor::Request
+        })
+    }
+
+    /// Between requests, before the end: what has come by now is answered. Closing would not only lose it but answer it
+    /// with a reset.
+    #[cold]
+    fn look_last(&mut self) -> Step {
+        let work = self
+            .work
+            .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
+        let Some(exchange) = work.exchange.get_mut() else {
+            return self.broken();
+        };
+        match self.transport.read_now(exchange.buffer.room()) {
+            Ok(count @ 1..) => {
+                exchange.buffer.arrived(count);
+                self.has_moved = true;
+                Step::Again
+            }
+            _ => self.end(Event::Expire),
+        }
     }
 
     /// The head of a request is complete: finds its handler.
@@ -275,6 +322,7 @@ impl<T: Transport> Connection<T> {
             is_held: false,
             began: self.seat.service.access_log.is_some().then(Instant::now),
         };
+        self.is_fresh = false;
         self.waits_for = WaitsFor::Handler;
         self.deadline.clear();
         if exchange.body_is_here() {
@@ -304,6 +352,7 @@ impl<T: Transport> Connection<T> {
         let Some(work) = &mut self.work else {
             return self.broken();
         };
+        self.is_now_old = self.now.is_some();
         let router = &self.seat.service.router;
         let handle = || match is_new {
             true => begin_answer(router, work, cx),
@@ -351,6 +400,7 @@ impl<T: Transport> Connection<T> {
         let service = &self.seat.service;
         let mut keep_alive = self.current.keep_alive
             && service.registry.phase() == Phase::Serving
+            && !service.timeouts.keep_alive.is_zero()
             && !response.closes();
         let mut rest = 0;
         // Whether the client asked for the end and was done: then nothing can come that closing would answer with a
@@ -456,11 +506,8 @@ impl<T: Transport> Connection<T> {
             // The peer sends nothing more: closing sends nothing but the end.
             return self.end(Event::Expire);
         }
-        if !self.is_shut {
-            self.is_shut = true;
-            if self.transport.shut().is_err() {
-                return self.broken();
-            }
+        if self.seat.answered() && self.transport.shut().is_err() {
+            return self.broken();
         }
         while self.discard > 0 {
             match self.poll_discard(cx) {
@@ -515,11 +562,18 @@ impl<T: Transport> Connection<T> {
     /// Waits, but no longer than is allowed. Ready when that time is over.
     #[inline]
     fn poll_deadline(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_now_old {
+            self.is_now_old = false;
+            self.now = None;
+        }
         let now = self.now();
         let goes_on = waits_for == self.waits_for && (waits_for.is_one() || !self.has_moved);
         if !goes_on {
             self.waits_for = waits_for;
             match self.seat.service.timeouts.of(waits_for) {
+                Some(timeout) if self.is_draining && waits_for == WaitsFor::Head => {
+                    self.deadline.set(now + timeout.min(DRAIN_HEAD_TIMEOUT));
+                }
                 Some(timeout) => self.deadline.set(now + timeout),
                 None => self.deadline.clear(),
             }
@@ -532,7 +586,17 @@ impl<T: Transport> Connection<T> {
     fn expire(&mut self) -> Step {
         match self.waits_for {
             WaitsFor::Head => self.refuse(Refusal::HeadTimeout),
+            WaitsFor::First | WaitsFor::Request => self.look_last(),
             _ => self.end(Event::Expire),
+        }
+    }
+
+    /// The server drains. Noticed once; what is waited for has its time from now.
+    #[cold]
+    fn drain(&mut self) {
+        if !self.is_draining {
+            self.is_draining = true;
+            self.waits_for = WaitsFor::Handler;
         }
     }
 
@@ -601,8 +665,10 @@ impl<T: Transport> Future for Connection<T> {
         this.seat.register(cx);
         this.now = None;
         this.has_moved = false;
-        if this.seat.service.registry.phase() == Phase::Forced {
-            return Poll::Ready(());
+        match this.seat.service.registry.phase() {
+            Phase::Serving => {}
+            Phase::Draining => this.drain(),
+            Phase::Forced => return Poll::Ready(()),
         }
         for _ in 0..STEPS_MAX {
             let step = match this.step(cx) {
@@ -616,6 +682,8 @@ impl<T: Transport> Future for Connection<T> {
                 return Poll::Ready(());
             }
         }
+        // Nothing is left unsent. If that fails, the next step finds out.
+        let _ = this.poll_flush(cx);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -667,8 +735,7 @@ fn encode_response(
         persistence,
     };
     let sends_body = !is_head && encode::may_have_body(head.status);
-    let id = std::ptr::from_ref(service).addr();
-    date::with_standard_fields(id, service.name.as_ref(), now, |standard| {
+    date::with_standard_fields(service.id, service.name.as_ref(), now, |standard| {
         head.encode(standard, &mut work.out.bytes)
     });
     if sends_body {
@@ -692,6 +759,7 @@ impl super::Timeouts {
     /// How long a connection may wait for this.
     fn of(&self, waits_for: WaitsFor) -> Option<Duration> {
         match waits_for {
+            WaitsFor::First => Some(self.keep_alive.max(self.header)),
             WaitsFor::Request => Some(self.keep_alive),
             WaitsFor::Head => Some(self.header),
             WaitsFor::Handler => None,

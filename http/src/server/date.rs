@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 struct Cached {
     /// Whose they are: servers of one process may have different names.
-    server: usize,
+    server: u64,
     until: Instant,
     fields: StandardFields,
 }
@@ -25,7 +25,7 @@ thread_local! {
 /// Calls `f` with the fields of now for the server of this name, which `id` tells from others.
 #[inline]
 pub(crate) fn with_standard_fields<R>(
-    id: usize,
+    id: u64,
     name: Option<&HeaderValue>,
     now: Instant,
     f: impl FnOnce(&StandardFields) -> R,
@@ -39,7 +39,7 @@ pub(crate) fn with_standard_fields<R>(
 #[cold]
 fn refresh_slow<'c>(
     cached: &'c mut Option<Cached>,
-    id: usize,
+    id: u64,
     name: Option<&HeaderValue>,
     now: Instant,
 ) -> &'c StandardFields {
@@ -64,7 +64,7 @@ fn refresh_slow<'c>(
 mod tests {
     use super::*;
 
-    fn text(id: usize, name: &'static str, now: Instant) -> String {
+    fn text(id: u64, name: &'static str, now: Instant) -> String {
         let name = HeaderValue::from_static(name);
         with_standard_fields(id, Some(&name), now, |fields| format!("{fields:?}"))
     }

@@ -38,7 +38,7 @@ impl Deadline {
     /// Whether the moment has come. Otherwise the task is woken when it has, or before. It must be the same task each
     /// time: the timer is not told anew whom to wake.
     ///
-    /// `now` may be a little old: then the deadline is a little late.
+    /// `now` may be a little old here, then the deadline is a little late; [`set`](Self::set) wants the time of now.
     #[inline]
     pub(crate) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = self.due else {

@@ -2,7 +2,8 @@
 //!
 //! In two steps. Draining: nobody new is accepted, connections between requests close, the others say
 //! `Connection: close` with the answer they are at and close after it. Forced, when that takes too long: every
-//! connection that is polled ends where it stands.
+//! connection that is polled ends where it stands. A connection that has sent its last answer and only waits for its client
+//! to have read it was not cut off by that, and is not counted.
 //!
 //! A [`Registry`] knows how many connections live, and how to wake each of them for this. A connection pays a lock when
 //! it comes and when it goes; per request it costs a plain load.
@@ -38,6 +39,8 @@ struct Members {
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
     live: usize,
+    /// How many of them have sent their last response.
+    answered: usize,
     /// Who waits for the last to go.
     waiter: Option<Waker>,
 }
@@ -78,9 +81,15 @@ impl Registry {
         self.lock().wakers[place] = Some(waker);
     }
 
-    /// Gives the place back.
-    pub(crate) fn leave(&self, place: usize) {
+    /// Takes note of a connection that has sent its last response.
+    pub(crate) fn answered(&self) {
+        self.lock().answered += 1;
+    }
+
+    /// Gives the place back. `is_answered` says whether [`answered`](Self::answered) was called for it.
+    pub(crate) fn leave(&self, place: usize, is_answered: bool) {
         let mut members = self.lock();
+        members.answered -= usize::from(is_answered);
         let gone = members.wakers[place].take();
         members.free.push(place);
         members.live -= 1;
@@ -107,9 +116,10 @@ impl Registry {
         }
     }
 
-    /// How many connections live.
-    pub(crate) fn live(&self) -> usize {
-        self.lock().live
+    /// How many connections live that may still owe a response.
+    pub(crate) fn unanswered(&self) -> usize {
+        let members = self.lock();
+        members.live - members.answered
     }
 
     /// Waits for the last connection to go. Only the last to wait is woken.
@@ -150,10 +160,14 @@ mod tests {
         let (a, b) = (registry.enter(), registry.enter());
         registry.set_waker(a, Waker::noop().clone());
         assert!(registry.poll_empty(&mut cx).is_pending());
-        registry.leave(a);
-        assert_eq!((registry.enter(), registry.live()), (a, 2));
-        registry.leave(a);
-        registry.leave(b);
+        registry.leave(a, false);
+        assert_eq!((registry.enter(), registry.unanswered()), (a, 2));
+        registry.answered();
+        assert_eq!(registry.unanswered(), 1);
+        registry.leave(a, true);
+        assert_eq!(registry.unanswered(), 1);
+        registry.leave(b, false);
+        assert_eq!(registry.unanswered(), 0);
         assert!(registry.poll_empty(&mut cx).is_ready());
     }
 

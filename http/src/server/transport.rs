@@ -1,6 +1,6 @@
 //! What does a connection want of a stream?
 //!
-//! Four things, all through a shared reference, because the body of a request is read by the handler while the
+//! Five things, all through a shared reference, because the body of a request is read by the handler while the
 //! connection still owns the stream. The connection is generic over it; a body holds it as a trait object, so that
 //! [`Request`](crate::Request) is one type whatever carries it.
 
@@ -14,6 +14,9 @@ use std::task::{Context, Poll};
 pub(crate) trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Reads what is there. Zero is the end.
     fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Reads what is there at this moment, as far as the kernel knows.
+    fn read_now(&self, room: &mut [u8]) -> io::Result<usize>;
 
     /// Writes what fits.
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
@@ -33,6 +36,10 @@ impl Transport for TcpStream {
     #[inline]
     fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         TcpStream::poll_read(self, cx, room)
+    }
+
+    fn read_now(&self, room: &mut [u8]) -> io::Result<usize> {
+        TcpStream::read_now(self, room)
     }
 
     #[inline]

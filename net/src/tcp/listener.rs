@@ -166,6 +166,16 @@ impl TcpListener {
         }
     }
 
+    /// Accepts a connection that is in the queue at this moment. It asks the kernel, whatever is known of the queue: for the last connections before the
+    /// listener is closed, which would reset them.
+    ///
+    /// # Errors
+    ///
+    /// What `accept4(2)` says: `WouldBlock` if there is none. If the new stream cannot be watched, as for [`accept`](Self::accept).
+    pub fn accept_now(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        accept_one(self.fd.get_ref()).and_then(watch)
+    }
+
     /// Accepts a connection, or waits for one: only the last task to call this is woken.
     ///
     /// It does not pause: when there is no descriptor or memory left, it returns that error, and the caller must let time pass before the next call.

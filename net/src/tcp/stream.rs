@@ -296,6 +296,16 @@ impl TcpStream {
         self.fd.try_read(|mut stream| stream.read(room))
     }
 
+    /// Reads what is there at this moment; 0 is the end. It asks the kernel, also where [`try_read`](Self::try_read) knows of nothing: for the last look
+    /// before a connection is closed, which what has come and was not read would turn into a reset.
+    ///
+    /// # Errors
+    ///
+    /// What `recv(2)` says: `WouldBlock` if there is nothing.
+    pub fn read_now(&self, room: &mut [u8]) -> io::Result<usize> {
+        self.fd.get_ref().read(room)
+    }
+
     /// Reads what is there into several pieces of room, without waiting; 0 is the end.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use crate::common::{TestServer, short_timeouts};
 use filch_http::{BodyError, Drained, Request, Router, Server};
 use std::future::poll_fn;
+use std::io::{Read, Write};
 use std::pin::pin;
 use std::sync::mpsc;
 use std::task::Poll;
@@ -256,4 +257,139 @@ fn a_cut_off_upload_closes_its_socket() {
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(server.drained(), Drained::Forced(1));
     assert!(client.rest().is_none_or(|rest| rest.is_empty()));
+}
+
+/// Who has sent half a head when the server ends has a second for the rest, not all of the time for draining.
+#[test]
+fn drain_does_not_wait_for_a_head() {
+    let mut server = TestServer::with(|server| {
+        server
+            .header_timeout(crate::common::HANG)
+            .drain_timeout(crate::common::HANG)
+    });
+    let mut slow = server.connect();
+    slow.send("GET / HTTP/1.1\r\n");
+    let mut quick = server.connect();
+    quick.send("GET / HTTP/1.1\r\n");
+    std::thread::sleep(Duration::from_millis(100));
+    server.stop();
+    quick.send("Host: a\r\n\r\n");
+    for (client, status) in [(&mut quick, 200), (&mut slow, 408)] {
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.closes()), (status, true));
+        client.half_close();
+    }
+    assert_eq!(server.join(), Drained::Clean);
+}
+
+/// A client that has its answer, and leaves its connection open, was not cut off.
+#[test]
+fn a_connection_that_lingers_was_answered() {
+    let mut server = TestServer::with(|server| {
+        let timeouts = filch_http::Timeouts {
+            linger: crate::common::HANG,
+            ..Default::default()
+        };
+        server
+            .timeouts(timeouts)
+            .drain_timeout(Duration::from_millis(200))
+    });
+    let mut client = server.connect();
+    client.send("BAD\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.drained(), Drained::Clean);
+}
+
+/// A request that has come is answered, also if the server ends before anybody has looked at it.
+#[test]
+fn drain_answers_what_has_come() {
+    let routes = Router::new()
+        .get("/", async || "Hello, World!")
+        .get("/block", async || {
+            std::thread::sleep(Duration::from_millis(300));
+            "done"
+        });
+    let mut server = TestServer::with_router(routes, |server| server);
+    let mut idle: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    for client in &mut idle {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+    }
+    let mut busy = [server.connect(), server.connect()];
+    for client in &mut busy {
+        client.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    // No worker looks now.
+    for client in &mut idle {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    server.stop();
+    for client in idle.iter_mut().chain(&mut busy) {
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.closes()), (200, true));
+        client.half_close();
+    }
+    assert_eq!(server.join(), Drained::Clean);
+}
+
+/// What the kernel has accepted is served, also if the server never came to it.
+#[test]
+fn drain_serves_the_queue() {
+    let runtime = filch::Runtime::new().expect("a runtime");
+    let drained = runtime.block_on(async {
+        let server = Server::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = server.local_addr().expect("an address");
+        let clients = (0..3).map(|_| {
+            let mut client = std::net::TcpStream::connect(addr).expect("it listens");
+            client
+                .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                .expect("it is connected");
+            client
+        });
+        let clients: Vec<_> = clients.collect();
+        let answered = filch::spawn_blocking(move || {
+            for mut client in clients {
+                let mut answer = [0; 12];
+                client.read_exact(&mut answer).expect("no reset");
+                assert_eq!(&answer, b"HTTP/1.1 404");
+            }
+        });
+        let drained = server.serve_with_shutdown(async {}).await;
+        answered.await.expect("all were answered");
+        drained
+    });
+    assert_eq!(drained.expect("nothing fails"), Drained::Clean);
+}
+
+/// Without keep-alive, the first request has its time all the same.
+#[test]
+fn no_keep_alive_is_one_request_each() {
+    let server = TestServer::with(|server| server.keepalive_timeout(Duration::ZERO));
+    let mut client = server.connect();
+    std::thread::sleep(Duration::from_millis(50));
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (200, true));
+}
+
+/// Handlers that block take none of the time that the client has for the next request.
+#[test]
+fn keep_alive_begins_after_the_last_answer() {
+    let routes = Router::new().get("/", async || {
+        std::thread::sleep(Duration::from_millis(300));
+        "done"
+    });
+    let server = TestServer::with_router(routes, |server| {
+        server.keepalive_timeout(Duration::from_millis(250))
+    });
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3));
+    for _ in 0..3 {
+        assert_eq!(client.answer().status, 200);
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
 }
