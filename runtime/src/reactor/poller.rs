@@ -106,6 +106,7 @@ impl Poller {
             self.table.remove(token);
             return Err(step("cannot register a descriptor with epoll")(error));
         }
+        // ORDERING: Acquire and the table's lock; partner is the store in `shutdown`: either this sees the flag or `all` the source.
         if self.is_shut_down.load(Ordering::Acquire) {
             // Too late for `shutdown` to have seen it; without this it would wait for ever.
             source.shut_down(&mut WakeBatch::new());

@@ -196,6 +196,7 @@ impl Inner {
 
     /// The worker to charge with something that comes from no worker.
     pub(super) fn next_in_turn(&self) -> usize {
+        // ORDERING: Relaxed: only a counter.
         self.turn.fetch_add(1, Ordering::Relaxed) % self.sched.workers()
     }
 

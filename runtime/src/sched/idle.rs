@@ -79,6 +79,7 @@ impl Idle {
     #[cold]
     fn wake_one_slow(&self) -> Option<usize> {
         let mut sleepers = self.sleepers.lock();
+        // ORDERING: Relaxed: later in this thread than the load in `wake_one_for_work`, so what that could see this sees.
         if self.word.load(Ordering::Relaxed) & SEARCHING_MASK != 0 {
             return None;
         }
@@ -91,6 +92,7 @@ impl Idle {
 
     /// Begins a search, unless enough others search already: more than half of the workers would only get in each other's way.
     pub(crate) fn begin_search(&self) -> bool {
+        // ORDERING: Relaxed: a hint; one searcher more or less does no harm.
         let word = self.word.load(Ordering::Relaxed);
         if word & SEARCHING_MASK >= self.searchers_max {
             return false;
@@ -116,6 +118,7 @@ impl Idle {
     /// Whether anybody sleeps who could be woken.
     #[inline]
     pub(crate) fn has_sleepers(&self) -> bool {
+        // ORDERING: Relaxed: a hint; who falls asleep after it looks around by itself.
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }
 
@@ -144,6 +147,7 @@ impl Idle {
             return Awake::AsSearcher;
         };
         sleepers.swap_remove(at);
+        // ORDERING: AcqRel for symmetry only, as in `wake_one_slow`: the lock orders all changes of sleepers.
         self.word.fetch_sub(SLEEPING, Ordering::AcqRel);
         Awake::ByItself
     }

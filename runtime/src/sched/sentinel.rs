@@ -67,6 +67,7 @@ impl Sentinel {
     #[cold]
     fn call(&self) {
         let _stop = self.stop.lock();
+        // ORDERING: Relaxed: the lock orders it with the load in `sleep_until_called`.
         self.is_asleep.store(false, Ordering::Relaxed);
         self.bell.notify_one();
     }
@@ -89,9 +90,12 @@ impl Sentinel {
     /// Waits until a worker wakes up. True if the sentinel shall stop.
     fn sleep_until_called(&self, still_quiet: impl Fn() -> bool) -> bool {
         let mut stop = self.stop.lock();
+        // ORDERING: the heavy barrier orders this store before the look at the workers' `is_asleep`; partner is the light barrier in
+        // `worker_is_awake`.
         self.is_asleep.store(true, Ordering::Relaxed);
         barrier::heavy();
         if still_quiet() {
+            // ORDERING: Relaxed, as the store below: under the lock, which `call` takes too.
             while self.is_asleep.load(Ordering::Relaxed) && !*stop {
                 self.bell.wait(&mut stop);
             }
@@ -135,6 +139,7 @@ fn watch(shared: &Arc<Shared>) {
                 continue;
             }
             quiet = Duration::ZERO;
+            // ORDERING: Relaxed: a hint, which the worker sees some time.
             worker.remote.is_called.store(true, Ordering::Relaxed);
             if !worker.is_stuck() {
                 continue;
@@ -172,6 +177,7 @@ impl<'a> Watched<'a> {
 
     /// Whether it is in the same poll as at the last look.
     fn is_stuck(&mut self) -> bool {
+        // ORDERING: Relaxed: only whether it has changed counts; a change that is seen late costs a rescue that was not needed.
         let polls = Some(self.remote.polls.load(Ordering::Relaxed));
         let is_stuck = self.polls == polls;
         if !is_stuck {
@@ -184,6 +190,7 @@ impl<'a> Watched<'a> {
 
 impl Remote {
     fn is_asleep(&self) -> bool {
+        // ORDERING: Relaxed: a hint for a tick; before the sentinel sleeps it comes after the heavy barrier in `sleep_until_called`.
         self.is_asleep.load(Ordering::Relaxed)
     }
 }

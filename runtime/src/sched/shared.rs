@@ -192,11 +192,13 @@ impl Remote {
     /// What the count will be after so many more polls. For the worker itself.
     #[inline(always)]
     pub(super) fn polls_in(&self, more: usize) -> usize {
+        // ORDERING: Relaxed: the worker's own word.
         self.polls.load(Ordering::Relaxed).wrapping_add(more)
     }
 
     /// Whether the count has reached `polls`. For the worker itself.
     pub(super) fn has_polled(&self, polls: usize) -> bool {
+        // ORDERING: Relaxed, as in `polls_in`: the worker's own word.
         let ahead = polls.wrapping_sub(self.polls.load(Ordering::Relaxed));
         ahead == 0 || ahead > usize::MAX / 2
     }

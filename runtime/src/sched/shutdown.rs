@@ -130,6 +130,7 @@ impl Shared {
 
     /// Tells every worker to end. Returns at once.
     pub(crate) fn close(&self) {
+        // ORDERING: AcqRel for symmetry only: it says who is first; workers learn of it through their drivers, see `is_closing`.
         if !self.shutdown.is_closing.swap(true, Ordering::AcqRel) {
             self.remotes
                 .iter()
@@ -208,7 +209,8 @@ impl Shared {
 }
 
 fn cancel_all(slab: &Slab<Shared>) {
-    // SAFETY: every cell a slab has handed out was initialised right away, and no worker runs or ever will.
+    // SAFETY: every cell a slab has handed out was initialised right away, and no worker runs or ever will; what a guest is in the
+    // middle of is RUNNING, which is left alone.
     let cancel = |cell| unsafe { harness::cancel_at_shutdown(cell) };
     // SAFETY: the slab's owner has ended, and this thread has its core.
     unsafe { slab.for_each_cell(cancel) };

@@ -68,6 +68,7 @@ impl<T> Slot<T> {
 
     /// Whether something seems to be in the slot; a hint, for anybody.
     pub(crate) fn is_empty(&self) -> bool {
+        // ORDERING: Relaxed: a hint, nothing is read behind the pointer.
         self.task.load(Ordering::Relaxed).is_null()
     }
 
@@ -109,6 +110,7 @@ impl<T> Owner<T> {
     #[cold]
     fn replace_slow(&self, slot: &Slot<T>, old: *mut T, new: *mut T) -> *mut T {
         let mut stolen = slot.stolen.lock();
+        // ORDERING: Relaxed: changed under this lock only.
         self.seen.set(slot.epoch.load(Ordering::Relaxed));
         let gone = std::mem::replace(&mut *stolen, ptr::null_mut());
         if gone.is_null() {
@@ -118,6 +120,7 @@ impl<T> Owner<T> {
             // Also when `new` is the same cell: it can only be put in anew after the old one was stolen and run.
             return ptr::null_mut();
         }
+        // ORDERING: Relaxed: an empty slot has nothing to be seen behind it.
         debug_assert!(gone == new, "stolen from the slot what was never in it");
         self.held.set(ptr::null_mut());
         slot.task.store(ptr::null_mut(), Ordering::Relaxed);

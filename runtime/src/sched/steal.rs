@@ -40,6 +40,7 @@ impl Core {
     }
 
     fn steal_readiness(&self) -> Option<Notified> {
+        // ORDERING: Relaxed: a hint; at worst a sibling that sleeps is swept, or one that has just woken up is not.
         for sibling in self
             .siblings()
             .filter(|sibling| !sibling.is_asleep.load(Ordering::Relaxed))

@@ -160,6 +160,7 @@ impl Core {
     /// Between two batches of a busy worker: what is due in the wheel, ready in the driver, waiting in the injector.
     fn maintain(&self) {
         let now = self.shared.clock.now();
+        // ORDERING: Relaxed: a call that this wipes out asks for what is done here.
         self.remote().is_called.store(false, Ordering::Relaxed);
         self.adapt_batch(now);
         self.fire_timers(now);
@@ -250,6 +251,7 @@ impl Core {
                 None => Wait::Forever,
             };
             let mut woken = false;
+            // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
             remote.is_asleep.store(true, Ordering::Relaxed);
             self.turn_then_wake_up(wait, &mut woken);
             woken
@@ -269,6 +271,8 @@ impl Core {
         let remote = self.remote();
         self.wake_batch(|ready| {
             remote.driver.turn(wait, ready);
+            // ORDERING: the light barrier in `worker_is_awake` orders this store before the load there; partner is the heavy barrier in
+            // `Sentinel::sleep_until_called`.
             remote.is_asleep.store(false, Ordering::Relaxed);
             self.shared.sentinel.worker_is_awake();
             self.wake_up();

@@ -41,6 +41,7 @@ mod asymmetric {
     /// The frequent side's fence.
     #[inline(always)]
     pub(crate) fn light() {
+        // ORDERING: Relaxed, as for the store in `init`.
         if EXPEDITED.load(Ordering::Relaxed) {
             compiler_fence(Ordering::SeqCst);
         } else {
@@ -51,6 +52,7 @@ mod asymmetric {
     /// The rare side's fence, which counts for every thread of the process.
     #[cold]
     pub(crate) fn heavy() {
+        // ORDERING: Relaxed, as for the store in `init`.
         if EXPEDITED.load(Ordering::Relaxed) {
             let done = membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
             assert!(done, "membarrier was registered and is refused now");

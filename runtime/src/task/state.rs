@@ -25,8 +25,8 @@
 //! what publishes the waker's writes to the next poll.
 //!
 //! **Exclusive**: while the count is 0, nobody but the runner can reach the word (references are only made from
-//! references, and the runner lends out the first). The runner then uses plain loads and stores: a detached task to
-//! which nobody else refers costs no locked instruction from spawn to free.
+//! references, and the runner lends out the first). The runner then uses plain loads and stores: the word of a
+//! detached task to which nobody else refers costs no locked instruction from spawn to free.
 //!
 //! ORDERING, for the whole file: transitions that give something away (future, output, writes of a waker) are Release, those
 //! that take it are Acquire; nearly all do both, so they are AcqRel and their partner is every other transition of this
