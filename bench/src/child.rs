@@ -5,8 +5,8 @@
 //! one makes a round that does not count first. And the peak of memory is a process's, so what one measurement
 //! leaves behind would be charged to the next.
 //!
-//! Building the runtime and starting its threads is over before the clock runs (issue of another benchmark, not of this
-//! one); so is the start of the process.
+//! Building the runtime and starting its threads is over before the clock runs (that is another benchmark's); so is the start
+//! of the process.
 
 use crate::plan::{Job, Measured, Memory, Round};
 use crate::spawn::Bench;

@@ -35,12 +35,13 @@ MEASURED
     cold  each round in a fresh process: the memory is touched for the first time
     warm  the rounds of one process after one that does not count
   Bytes per coroutine: the peak of resident memory over what was resident before the first
-  spawn, divided by N; for parked ones the growth that stays.
+  spawn, divided by N; for parked ones the growth that stays. Those are measured cold whatever
+  --memory says, with the most of --workers, and in 3 rounds at most.
 
 NOT MEASURED
-  Starting the process, building the runtime and ending it. Coroutines that do something: switches
-  between tasks, timers, I/O (see `cargo bench -p filch-bench`). The talk's figures were not
-  measured here: they are its own, of 2018, on a quad-core laptop.";
+  Starting the process, building the runtime and ending it. Coroutines that do something: I/O, and
+  switches between tasks and timers (for those see `cargo bench -p filch-bench`). The talk's
+  figures were not measured here: they are its own, of 2018, on a quad-core laptop.";
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ struct SpawnArgs {
         default_value = "1,all"
     )]
     workers: Vec<String>,
-    /// How many rounds of each measurement
+    /// How many rounds of each measurement; of parked modes 3 at most
     #[arg(long, value_name = "R", default_value_t = 7)]
     rounds: usize,
     /// What to measure

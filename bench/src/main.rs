@@ -28,8 +28,7 @@ mod talk;
 use cli::Asked;
 use std::process::ExitCode;
 
-/// The runtime asks the global allocator for little in this benchmark (queues, the list of handles); the peers ask it for every task.
-/// All get the same one.
+/// The runtime asks the global allocator for little in this benchmark (queues, the list of handles).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

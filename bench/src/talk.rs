@@ -2,7 +2,7 @@
 //!
 //! With the figures of the talk this project began with (Nexedi, 2018; docs/TALK.md): 500 000 empty coroutines on a quad-core
 //! laptop of its time. They are quoted, not measured: the machine was another one, so they say what was felt to be fast then,
-//! not how much faster filch is. Beside peers on the same machine stands what compares.
+//! not how much faster filch is. To compare, both have to run on the same machine.
 
 /// A row of the talk: name, language, and seconds as it published them. Its total is its own, also where it is not the sum.
 pub(crate) struct Row {

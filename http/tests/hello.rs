@@ -185,7 +185,7 @@ fn it_drains_when_told_to_stop() {
 fn the_deadline_of_a_drain_is_kept() {
     let hello = Hello::start(&["--shutdown-ms", "50"]);
     let mut busy = hello.connect();
-    // Would take for hours.
+    // Its body never comes.
     busy.write_all(b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n")
         .expect("it reads");
     assert_eq!(hello.get("/").0, 200);

@@ -5,8 +5,10 @@
 //! | file | asks |
 //! |---|---|
 //! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
+//! | `time` | do sleeps, timeouts and intervals keep their times, wherever and however they are waited for? |
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `signal` | does every listener get its signal? |
+//! | `http` | does the server answer as the protocol says, in time, and whatever a client does? |
 //! | `shutdown` | can a runtime end anywhere and at any time? |
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |

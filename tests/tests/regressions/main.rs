@@ -1,6 +1,6 @@
 //! Does what was wrong once stay right?
 //!
-//! Each test is named after a bug that was found by review or by trying to break things, and its first line says what was wrong. Where a bug needed a
+//! Each test is named after a bug, and its first line says what was wrong. Where a bug needed a
 //! coincidence the test gives it as many rounds as make it all but certain. No test says how fast; those that ask for order count.
 //!
 //! | file | what was wrong |
