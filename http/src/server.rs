@@ -84,7 +84,23 @@ type AccessLog = Box<dyn Fn(&Access<'_>) + Send + Sync>;
 ///
 /// # Units and limits
 ///
-/// A time that is over is noticed within milliseconds; while it runs it costs nothing per request.
+/// A time that is over is noticed within milliseconds; while it runs it costs nothing per request. Zero waits for nothing: what is not there, or not
+/// taken, at the first look is too late. A time too long to be told, as [`Duration::MAX`], never ends.
+///
+/// # Examples
+///
+/// ```
+/// use filch::time::Duration;
+/// use filch_http::{Server, Timeouts};
+///
+/// # filch::Runtime::new()?.block_on(async {
+/// let timeouts = Timeouts { body: Duration::from_secs(5), ..Timeouts::default() };
+/// let server = Server::bind("127.0.0.1:0").await?.timeouts(timeouts);
+/// # drop(server);
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the first byte of a head to its last; then 408. Five seconds: a head is one packet, or two on a bad day.
@@ -95,7 +111,8 @@ pub struct Timeouts {
     /// Between two pieces of a body; then 408. Also for all that is left of a body whose handler did not want it; then
     /// the connection closes. Thirty seconds: a mobile network may be gone for as long.
     pub body: Duration,
-    /// Between two moments in which the client takes some of a response; then the connection closes.
+    /// Between two moments in which the client takes some of a response; then the connection closes. Thirty seconds, as
+    /// for a body.
     pub write: Duration,
     /// From the last response to the end of what the client sends; then the connection closes. Two seconds: a round
     /// trip and some retransmissions.
@@ -115,6 +132,23 @@ impl Default for Timeouts {
 }
 
 /// A request that was answered, for the access log.
+///
+/// # Examples
+///
+/// ```
+/// use filch_http::{Access, Server};
+///
+/// fn log(access: &Access<'_>) {
+///     eprintln!("{} {} {} {:?}", access.method, access.target, access.status, access.elapsed);
+/// }
+///
+/// # filch::Runtime::new()?.block_on(async {
+/// let server = Server::bind("127.0.0.1:0").await?.access_log(log);
+/// # drop(server);
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Access<'a> {
@@ -133,6 +167,23 @@ pub struct Access<'a> {
 }
 
 /// How a server ended.
+///
+/// # Examples
+///
+/// ```
+/// use filch_http::{Drained, Server};
+///
+/// # filch::Runtime::new()?.block_on(async {
+/// let server = Server::bind("127.0.0.1:0").await?;
+/// let stop = async {}; // at once
+/// match server.serve_with_shutdown(stop).await? {
+///     Drained::Clean => println!("everybody was answered"),
+///     Drained::Forced(connections) => println!("{connections} were cut off"),
+/// }
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it says whether requests were cut off"]
 pub enum Drained {
@@ -160,6 +211,10 @@ impl Server {
     /// # Errors
     ///
     /// What resolving, binding and listening say; and outside a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: it waits only while a name is resolved, and nothing is bound before.
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         Ok(Self::from_listener(TcpListener::bind(addr).await?))
     }
@@ -193,7 +248,7 @@ impl Server {
         Self { router, ..self }
     }
 
-    /// How much a client may ask for.
+    /// How much a client may ask for; [`Limits::DEFAULT`] unless it is set.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         Self {
@@ -202,20 +257,20 @@ impl Server {
         }
     }
 
-    /// How long a client may take for everything.
+    /// How long a client may take for everything; see [`Timeouts`] for what holds unless it is set.
     #[must_use]
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
     }
 
-    /// How long a client may take for the head of a request.
+    /// How long a client may take for the head of a request: [`Timeouts::header`].
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.header = timeout;
         self
     }
 
-    /// How long a connection may be idle.
+    /// How long a connection may be idle: [`Timeouts::keep_alive`].
     #[must_use]
     pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.keep_alive = timeout;
@@ -238,7 +293,7 @@ impl Server {
     }
 
     /// Calls `log` for each response, on the connection's task, before it is sent. It must not block. If it panics, the
-    /// response is sent all the same.
+    /// response is sent all the same. There is an example at [`Access`].
     #[must_use]
     pub fn access_log(self, log: impl Fn(&Access<'_>) + Send + Sync + 'static) -> Self {
         Self {

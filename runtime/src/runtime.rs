@@ -50,7 +50,7 @@ impl Runtime {
     /// # Units and limits
     ///
     /// The number of workers is what `FILCH_WORKERS` says, else the smaller of the processors in the CPU affinity mask and
-    /// the cgroup's CPU quota, and at least 1.
+    /// the cgroup's CPU quota, and at least 1. More than 65 535 are as many as that, where [`Builder::worker_threads`] makes an error of it.
     ///
     /// # Errors
     ///
@@ -101,6 +101,11 @@ impl Runtime {
     /// Ends the runtime like a drop, but waits no longer than `timeout`. True if everything has ended by then; else threads
     /// that are busy in a poll or a blocking call end when these return.
     ///
+    /// # Units and limits
+    ///
+    /// [`Duration::MAX`] is for ever. With zero, or on a thread of this runtime, which would wait for itself, it does not wait, and the answer is
+    /// false.
+    ///
     /// # Examples
     ///
     /// ```
@@ -117,6 +122,19 @@ impl Runtime {
     }
 
     /// Tells the runtime to end, and does not wait.
+    ///
+    /// # Units and limits
+    ///
+    /// Its threads end by themselves, each when its poll or blocking call returns. If the process ends first, what is left is not dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// rt.spawn(async { std::thread::sleep(std::time::Duration::from_millis(20)) });
+    /// rt.shutdown_background(); // a drop might wait for the sleep
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown_background(mut self) {
         self.is_told_to_end = true;
         self.handle.inner().end_within(Duration::ZERO);

@@ -68,6 +68,11 @@ where
 ///
 /// If there is no runtime on this thread, or the pool has no thread and none can be started.
 ///
+/// # Cancel safety
+///
+/// Not a future: the call is in the queue when `spawn_blocking` returns. Dropping the handle, also in the middle of awaiting it, lets the call go on and
+/// loses its result only.
+///
 /// # Examples
 ///
 /// ```

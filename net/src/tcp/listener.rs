@@ -132,6 +132,21 @@ impl TcpListener {
     /// Calls `hook` with the error and the pause each time accepting pauses for lack of descriptors or memory.
     ///
     /// It runs on the task that accepts, and should not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch_net::TcpListener;
+    ///
+    /// # let rt = filch::Runtime::new()?;
+    /// # rt.block_on(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let listener = listener.on_accept_pause(|error, pause| eprintln!("nobody is let in for {pause:?}: {error}"));
+    /// # drop(listener);
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn on_accept_pause(
         self,

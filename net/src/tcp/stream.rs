@@ -109,6 +109,31 @@ impl TcpStream {
     }
 
     /// Two halves for two tasks. Dropping the half that writes shuts that direction down; [`OwnedReadHalf::reunite`] makes them one stream again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch_net::{TcpListener, TcpStream};
+    /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// # let rt = filch::Runtime::new()?;
+    /// # rt.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let addr = listener.local_addr()?;
+    /// # let echo = filch::spawn(async move {
+    /// #     let (stream, _) = listener.accept().await?;
+    /// #     futures_lite::io::copy(&stream, &mut &stream).await
+    /// # });
+    /// let (mut read, mut write) = TcpStream::connect(addr).await?.into_split();
+    /// filch::spawn(async move { write.write_all(b"hello").await }); // then the half is dropped, which ends this direction
+    /// let mut word = [0; 5];
+    /// read.read_exact(&mut word).await?;
+    /// assert_eq!(&word, b"hello");
+    /// # drop(echo);
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split::owned(self)

@@ -410,6 +410,36 @@ impl<T: AsRawFd> AsyncFdReadyGuard<'_, T> {
     /// # Errors
     ///
     /// [`TryIoError`] if it would block; the operation's own errors are inside the `Ok`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::io::AsyncFd;
+    /// use std::io::{self, Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// /// What [`AsyncFd::async_read`] does, by hand.
+    /// async fn read(fd: &AsyncFd<UnixStream>, room: &mut [u8]) -> io::Result<usize> {
+    ///     loop {
+    ///         let mut guard = fd.readable().await?;
+    ///         match guard.try_io(|mut stream| stream.read(room)) {
+    ///             Ok(result) => return result,
+    ///             Err(_would_block) => continue,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// rt.block_on(async {
+    ///     let (mut ours, theirs) = UnixStream::pair()?;
+    ///     theirs.set_nonblocking(true)?;
+    ///     let theirs = AsyncFd::new(theirs)?;
+    ///     ours.write_all(b"hello")?;
+    ///     assert_eq!(read(&theirs, &mut [0; 8]).await?, 5);
+    ///     io::Result::Ok(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_io<R>(
         &mut self,
         mut operation: impl FnMut(&T) -> io::Result<R>,

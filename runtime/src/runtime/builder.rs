@@ -70,7 +70,7 @@ impl Builder {
         }
     }
 
-    /// How many workers. At least 1, at most 65 535; left out, see [`Runtime::new`].
+    /// How many workers. At least 1, at most 65 535, else [`build`](Self::build) refuses; left out, see [`Runtime::new`].
     pub fn worker_threads(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -97,12 +97,30 @@ impl Builder {
     /// Called on each thread of the runtime when it starts. If it panics, the thread goes on all the same.
     ///
     /// It must not wait for something that a task of this runtime has to do: the worker it runs on has not begun to work.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let running = Arc::new(AtomicUsize::new(0));
+    /// let (more, less) = (running.clone(), running.clone());
+    /// let rt = filch::Runtime::builder()
+    ///     .on_thread_start(move || drop(more.fetch_add(1, Ordering::Relaxed)))
+    ///     .on_thread_stop(move || drop(less.fetch_sub(1, Ordering::Relaxed)))
+    ///     .build()?;
+    /// drop(rt);
+    /// assert_eq!(running.load(Ordering::Relaxed), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_start = Arc::new(hook);
         self
     }
 
-    /// Called on each thread of the runtime before it ends. If it panics, the thread ends all the same.
+    /// Called on each thread of the runtime before it ends. If it panics, the thread ends all the same. There is an example at
+    /// [`on_thread_start`](Self::on_thread_start).
     pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_stop = Arc::new(hook);
         self

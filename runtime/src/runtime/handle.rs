@@ -21,6 +21,20 @@ use std::time::{Duration, Instant};
 ///
 /// It does not keep the runtime running: once the [`Runtime`](super::Runtime) has gone, spawning through the handle drops the
 /// future at once and gives a [`JoinHandle`] that says *cancelled*.
+///
+/// # Examples
+///
+/// ```
+/// use filch::runtime::Handle;
+///
+/// let rt = filch::Runtime::new()?;
+/// let handle: Handle = rt.handle().clone();
+/// let task = handle.spawn(async { 6 * 7 });
+/// assert_eq!(handle.block_on(task).unwrap(), 42);
+/// drop(rt);
+/// assert!(handle.block_on(handle.spawn(async {})).unwrap_err().is_cancelled());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     inner: Arc<Inner>,

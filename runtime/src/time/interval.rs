@@ -81,6 +81,23 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 }
 
 /// A regular beat; made by [`interval`] and [`interval_at`].
+///
+/// # Examples
+///
+/// ```
+/// use filch::time::{Duration, Interval, MissedTickBehavior, interval};
+///
+/// async fn third_tick(mut beat: Interval) {
+///     beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+///     for _ in 0..3 {
+///         beat.tick().await;
+///     }
+/// }
+///
+/// let rt = filch::Runtime::new()?;
+/// rt.block_on(async { third_tick(interval(Duration::from_millis(2))).await });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     /// Until the next tick. In a box, so that an `Interval` can be moved between ticks.
