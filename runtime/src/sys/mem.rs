@@ -28,7 +28,8 @@ pub(crate) unsafe fn unmap_chunk(chunk: NonNull<u8>) {
     unsafe { imp::unmap_chunk(chunk) }
 }
 
-/// Gives the memory behind a part of a chunk back; the addresses stay ours, and what is read there next is undefined until it is
+/// Gives the memory behind a part of a chunk back, for good: the kernel would fill the gap again with a huge page (`khugepaged`), so the chunk is to have small
+/// ones from now on. The addresses stay ours, and what is read there next is undefined until it is
 /// written.
 ///
 /// # Safety
@@ -124,6 +125,9 @@ mod imp {
     }
 
     pub(super) unsafe fn discard(start: NonNull<u8>, bytes: usize) {
+        let chunk = start.as_ptr().map_addr(|addr| addr & !(CHUNK_BYTES - 1));
+        // SAFETY: the chunk around the range is live, and advice changes nothing in it. A kernel without huge pages refuses.
+        unsafe { libc::madvise(chunk.cast(), CHUNK_BYTES, libc::MADV_NOHUGEPAGE) };
         // SAFETY: passed on to the caller. If it fails the memory stays, which is harmless.
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTNEED) };
     }
@@ -178,5 +182,24 @@ mod tests {
             // SAFETY: mapped above; not used again.
             unsafe { unmap_chunk(chunk) };
         }
+    }
+
+    /// The kernel fills gaps with huge pages where it was asked for those, some seconds later.
+    #[test]
+    #[cfg(not(miri))]
+    fn what_was_given_back_stays_given_back() {
+        let chunk = map_chunk(Pages::Huge);
+        // SAFETY: the chunk's first segment, which nobody uses.
+        unsafe { discard(chunk, SEGMENT_BYTES) };
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("Linux");
+        let own = format!("{:x}-", chunk.as_ptr().addr());
+        let flags = maps
+            .lines()
+            .skip_while(|line| !line.starts_with(&own))
+            .find_map(|line| line.strip_prefix("VmFlags:"));
+        let flags: Vec<_> = flags.expect("a mapping of its own").split(' ').collect();
+        assert!(flags.contains(&"nh") && !flags.contains(&"hg"), "{flags:?}");
+        // SAFETY: mapped above; not used again.
+        unsafe { unmap_chunk(chunk) };
     }
 }
