@@ -206,6 +206,43 @@ fn one_worker_serves_what_the_others_strand() {
     }
 }
 
+/// The others have work of their own all the time, so that they never look for any elsewhere.
+#[test]
+fn tasks_behind_one_that_spins_run_though_the_others_are_busy() {
+    let rt = two_workers();
+    let is_over = Flag::default();
+    let busy: Vec<_> = (0..6)
+        .map(|_| {
+            let is_over = is_over.clone();
+            rt.spawn(async move {
+                while !is_over.is_set() {
+                    filch::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..10 {
+        let hog = rt.spawn(async {
+            let flags: Vec<_> = (0..20).map(|_| Flag::default()).collect();
+            for flag in &flags {
+                let flag = flag.clone();
+                filch::spawn(async move { flag.set() }).detach();
+            }
+            spin_until("all that was spawned has run", || {
+                flags.iter().all(Flag::is_set)
+            });
+        });
+        let handle = rt.handle().clone();
+        within_reason(move || handle.block_on(hog).expect("no panic"));
+    }
+    is_over.set();
+    within_reason(move || {
+        for task in busy {
+            rt.block_on(task).expect("no panic");
+        }
+    });
+}
+
 // Measurements: they print, and judge nothing.
 
 /// Prints the median and the 99th percentile.

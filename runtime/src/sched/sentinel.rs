@@ -7,14 +7,16 @@
 //!
 //! It also calls each worker that is awake: *look at the clock*. A batch of polls that were short the last time may take long this time.
 //!
-//! So what is stranded stays so for at most two ticks and a wake-up. If nobody can help because every worker is stuck (or there is one only), the sentinel
-//! does the same for readiness and timers every [`ALONE_TICK`]: tasks wait in the injector then, but a thread in `block_on`, or another runtime's task, is
-//! told in time, for instance that a deadline has passed. When all workers have been asleep for a while the sentinel sleeps too,
+//! So what is stranded stays so for at most two ticks and a wake-up. If nobody sleeps, because the others have work of their own or are stuck too, the sentinel does
+//! the same every [`BUSY_TICK`], and moves half of the queue as well: all of it stands in the injector then, which a worker that is only busy looks at once per batch. Where
+//! every worker is stuck (or there is one only) the tasks have to wait, but a thread in `block_on`, or another runtime's task, is told in time, for instance that a
+//! deadline has passed. When all workers have been asleep for a while the sentinel sleeps too,
 //! until the first of them that wakes up tells it.
 //!
 //! Rejected: workers that look at the clock before each poll (46 ns each); idle workers that wait with a short timeout (epoll's
 //! are in milliseconds, and each would wake up for nothing).
 
+use super::queue::Local;
 use super::shared::{Remote, Shared};
 use crate::driver::Wait;
 use crate::sys::barrier;
@@ -30,8 +32,8 @@ use std::time::Duration;
 /// Between two looks. Two of these and a wake-up stay below a millisecond.
 const TICK: Duration = Duration::from_micros(250);
 
-/// The same where no sibling can help. A guess: soon enough for deadlines of people and protocols, and 0.1 % of a core.
-const ALONE_TICK: Duration = Duration::from_millis(5);
+/// The same where nobody is there to help at once. A guess: soon enough for deadlines of people and protocols, and 0.1 % of a core.
+const BUSY_TICK: Duration = Duration::from_millis(5);
 
 /// After this long with every worker asleep the sentinel sleeps too.
 const QUIET: Duration = Duration::from_millis(10);
@@ -115,11 +117,12 @@ fn watch(shared: &Arc<Shared>) {
     let tick = if shared.workers() > 1 {
         TICK
     } else {
-        ALONE_TICK
+        BUSY_TICK
     };
     let mut watched: Vec<_> = shared.remotes.iter().map(Watched::new).collect();
     let mut quiet = Duration::ZERO;
     let mut ready = WakeBatch::new();
+    let (loot, _) = Local::new();
     loop {
         let stop = if quiet < QUIET {
             shared.sentinel.tick(tick)
@@ -149,8 +152,12 @@ fn watch(shared: &Arc<Shared>) {
                 shared.rescue_tasks(worker.remote);
                 shared.rescue_events(worker.remote, &mut ready);
                 shared.send_help_for(worker.remote);
-            } else if worker.stuck_for >= ALONE_TICK {
+            } else if worker.stuck_for >= BUSY_TICK {
                 worker.stuck_for = Duration::ZERO;
+                if shared.workers() > 1 {
+                    shared.rescue_tasks(worker.remote);
+                    shared.rescue_backlog(worker.remote, &loot);
+                }
                 shared.rescue_events(worker.remote, &mut ready);
             }
         }
@@ -203,6 +210,14 @@ impl Shared {
                 // SAFETY: the slot gives each `Notified` that was put in to one taker.
                 self.inject(unsafe { Notified::from_raw(cell) });
             }
+        }
+    }
+
+    /// Puts half of the queue of a worker that is stuck in one poll where others find it. `loot` is empty, before and after.
+    fn rescue_backlog(&self, stuck: &Remote, loot: &Local) {
+        let first = stuck.stealer.steal_into(loot);
+        for task in first.into_iter().chain(std::iter::from_fn(|| loot.pop())) {
+            self.inject(task);
         }
     }
 
