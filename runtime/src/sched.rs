@@ -13,6 +13,7 @@
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
+//! | `threads` | how are its threads made? |
 //! | `shutdown` | how does it all end? |
 //!
 //! The scheduler names no file descriptor: a worker blocks in its [`Driver`](crate::driver::Driver).
@@ -39,7 +40,11 @@ mod shutdown;
 #[cfg(not(any(loom, shuttle)))]
 mod steal;
 #[cfg(not(any(loom, shuttle)))]
+mod threads;
+#[cfg(not(any(loom, shuttle)))]
 mod worker;
 
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use shared::{Config, Shared, ThreadConfig};
+pub(crate) use shared::{Config, Shared};
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use threads::ThreadConfig;

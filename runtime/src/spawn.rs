@@ -38,13 +38,14 @@ where
     F::Output: Send + 'static,
 {
     with_core(|core| match core {
-        Some(core) => core.spawn(future),
-        None => spawn_outside(future),
+        Some(core) if core.is_current() => core.spawn(future),
+        _ => spawn_elsewhere(future),
     })
 }
 
+/// On a thread that is no worker, or within another runtime's `block_on` on one that is.
 #[cold]
-fn spawn_outside<F>(future: F) -> JoinHandle<F::Output>
+fn spawn_elsewhere<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

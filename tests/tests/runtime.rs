@@ -818,3 +818,39 @@ fn the_environment_says_how_many_workers() {
 fn spawning_outside_says_what_to_do() {
     filch::spawn(async {}).detach();
 }
+
+/// `spawn` follows the nearest `block_on`, also on a worker of another runtime, and as long as nothing has waited yet.
+#[test]
+fn spawn_within_another_runtimes_block_on_is_that_ones() {
+    let named = |name: &str| {
+        Builder::new()
+            .worker_threads(1)
+            .thread_name(name)
+            .build()
+            .unwrap()
+    };
+    async fn where_am_i() -> String {
+        let spawned = filch::spawn(async { std::thread::current().name().map(str::to_owned) });
+        spawned.await.unwrap().unwrap()
+    }
+    let (outer, inner) = (named("outer"), named("inner"));
+    let handle = outer.handle().clone();
+    let task = outer.spawn(async move {
+        let nested = inner.block_on(async {
+            let first = filch::spawn(where_am_i());
+            let back = handle.block_on(where_am_i());
+            (first.await.unwrap(), back, where_am_i().await)
+        });
+        drop(inner);
+        (nested, where_am_i().await)
+    });
+    let ((first, back, second), after) = outer.block_on(task).unwrap();
+    assert_eq!(
+        (first.as_str(), second.as_str()),
+        ("inner-worker", "inner-worker")
+    );
+    assert_eq!(
+        (back.as_str(), after.as_str()),
+        ("outer-worker", "outer-worker")
+    );
+}

@@ -23,26 +23,35 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Entered {
     before: Option<Handle>,
+    /// Whether the core of this thread, which may leave meanwhile, was hidden before.
+    was_hidden: bool,
 }
 
 /// Makes this the current thread's runtime, until the guard goes.
 pub(super) fn enter(handle: Handle) -> Entered {
     Entered {
         before: CURRENT.replace(Some(handle)),
+        was_hidden: hide_core(true),
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         let mine = CURRENT.replace(self.before.take());
+        hide_core(self.was_hidden);
         // Outside the borrow: this may be the last handle of a runtime.
         drop(mine);
     }
 }
 
+fn hide_core(is_hidden: bool) -> bool {
+    sched::context::with_core(|core| core.is_some_and(|core| core.hide(is_hidden)))
+}
+
 /// Runs `work` as a thread of this runtime's own: nobody on it waits for the runtime to end.
 pub(super) fn on_own_thread(handle: Handle, work: &mut dyn FnMut()) {
     THREAD_OF.set(Arc::as_ptr(handle.inner()));
+    sched::context::mark_thread();
     let _entered = enter(handle);
     work();
 }

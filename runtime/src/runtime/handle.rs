@@ -7,9 +7,9 @@ use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
 use crate::sched::Shared;
-use crate::sched::context::is_scheduler_thread;
+use crate::sched::context::is_runtime_thread;
 use crate::sched::handoff::before_blocking;
-use crate::sys::clock::Clock;
+use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use crate::task::JoinHandle;
@@ -122,17 +122,10 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut future = Some(future);
-        // On a worker of this very runtime the core takes it, else the outside door.
-        let spawned = crate::sched::context::with_core(|core| {
-            let core = core.filter(|core| Arc::ptr_eq(core.shared(), &self.inner.sched))?;
-            future.take().map(|future| core.spawn(future))
-        });
-        match (spawned, future) {
-            (Some(handle), _) => handle,
-            (None, Some(future)) => self.inner.sched.spawn_outside(future),
-            (None, None) => unreachable!("the future is either spawned or still here"),
-        }
+        crate::sched::context::with_core(|core| match core {
+            Some(core) if Arc::ptr_eq(core.shared(), &self.inner.sched) => core.spawn(future),
+            _ => self.inner.sched.spawn_outside(future),
+        })
     }
 
     /// Runs a blocking function on the pool for such; see [`filch::spawn_blocking`](crate::spawn_blocking).
@@ -166,10 +159,11 @@ impl Handle {
 }
 
 impl Inner {
-    /// Begins the end, and waits for it on threads that work for no runtime: two runtimes may be dropped in each other's tasks.
+    /// Begins the end, and waits for it on threads that work for no runtime: two runtimes may be dropped in each other's tasks and
+    /// blocking calls.
     pub(super) fn end(self: &Arc<Self>) {
         self.sched.close();
-        if !context::is_thread_of(self) && !is_scheduler_thread() {
+        if !context::is_thread_of(self) && !is_runtime_thread() {
             self.wait_for_end(None);
         }
     }
@@ -186,14 +180,14 @@ impl Inner {
     }
 
     fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
-        let begun = self.clock.now();
+        // Counted by the system's clock, as both waits are.
+        let begun = SystemClock.now();
         if !self.sched.join(timeout) {
             return false;
         }
-        let left = timeout.map(|timeout| {
-            timeout.saturating_sub(self.clock.now().saturating_duration_since(begun))
-        });
-        self.blocking.shutdown(left)
+        let spent = SystemClock.now().saturating_duration_since(begun);
+        self.blocking
+            .shutdown(timeout.map(|timeout| timeout.saturating_sub(spent)))
     }
 
     /// What the last worker does: nothing of this runtime will become ready any more, so whoever still waits for it, on other threads, is

@@ -10,13 +10,13 @@ thread_local! {
     static IS_OURS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Marks this thread as one that works for a scheduler, for good.
-pub(super) fn mark_thread() {
+/// Marks this thread as one that works for a runtime, for good.
+pub(crate) fn mark_thread() {
     IS_OURS.set(true);
 }
 
-/// Whether this thread works for a scheduler, of any runtime: as a worker, as a guest, as a sentinel.
-pub(crate) fn is_scheduler_thread() -> bool {
+/// Whether this thread works for a runtime, whichever: as a worker, as a guest, as a sentinel, in a pool.
+pub(crate) fn is_runtime_thread() -> bool {
     IS_OURS.try_with(Cell::get).unwrap_or(true)
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Core {
     /// Whether the worker counts as searching in the idle protocol.
     pub(super) is_searching: Cell<bool>,
     slot_streak: Cell<u32>,
+    /// Whether the task that is polled is within the `block_on` of a runtime, which may be another one.
+    is_hidden: Cell<bool>,
     /// How many polls fit between two looks at the clock.
     pub(super) batch_polls: Cell<u32>,
     /// The count of polls at which the batch is over.
@@ -72,6 +74,7 @@ impl Core {
             in_batch: Cell::new(false),
             is_searching: Cell::new(false),
             slot_streak: Cell::new(0),
+            is_hidden: Cell::new(false),
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
             batch_ends: Cell::new(0),
             batch_began: Cell::new(now),
@@ -98,6 +101,17 @@ impl Core {
 
     pub(crate) fn index(&self) -> usize {
         self.index
+    }
+
+    /// Whether this worker's runtime is the current one for sure.
+    #[inline(always)]
+    pub(crate) fn is_current(&self) -> bool {
+        !self.is_hidden.get()
+    }
+
+    /// Says whether it may be another one. Returns what was said before.
+    pub(crate) fn hide(&self, is_hidden: bool) -> bool {
+        self.is_hidden.replace(is_hidden)
     }
 
     /// Whether the worker is between polls, running wakers it has collected.
@@ -135,6 +149,21 @@ impl Core {
         }
     }
 
+    /// Puts a task that was runnable already behind the others.
+    #[inline]
+    pub(super) fn run_later(&self, task: Notified) {
+        self.queue.push(task);
+        self.share_backlog();
+    }
+
+    /// Wakes somebody if there is more than this worker can run at once.
+    #[inline]
+    fn share_backlog(&self) {
+        if self.queue.len() > 1 || !self.slot.is_empty() {
+            self.shared.unpark(self.shared.idle.wake_one_for_work());
+        }
+    }
+
     /// The next task of this worker's own.
     #[inline]
     pub(super) fn next_task(&self) -> Option<Notified> {
@@ -144,7 +173,7 @@ impl Core {
                     self.slot_streak.set(self.slot_streak.get() + 1);
                     return Some(task);
                 }
-                self.queue.push(task);
+                self.run_later(task);
             }
         }
         self.slot_streak.set(0);
@@ -190,9 +219,7 @@ impl Core {
             self.in_batch.set(true);
             wakes.wake_all();
             self.in_batch.set(false);
-            if self.queue.len() > 1 {
-                self.shared.unpark(self.shared.idle.wake_one_for_work());
-            }
+            self.share_backlog();
         }
         self.wakes.set(wakes);
         any

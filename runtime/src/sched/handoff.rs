@@ -8,7 +8,8 @@ use super::{context, worker};
 use crate::util::budget;
 use std::io;
 
-/// Lets another thread go on as the worker this thread is. Does nothing on a thread that is no worker.
+/// Lets another thread go on as the worker this thread is, and lifts the budget of the task, which is the only one here from now on. On a thread that is no
+/// worker, and in a waker of the user's that a worker runs between two polls, the core stays: such a waker blocks its worker.
 ///
 /// # Errors
 ///
@@ -21,6 +22,7 @@ pub(crate) fn before_blocking() -> io::Result<()> {
     let Some(core) = context::leave() else {
         return Ok(());
     };
+    core.hide(false);
     core.slab.flush();
     let shared = core.shared().clone();
     // Two now: the thread that goes on, and this one until its poll is over.

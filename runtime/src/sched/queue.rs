@@ -77,13 +77,18 @@ impl Injector {
         retry(|| self.0.steal_batch_and_pop(&into.0))
     }
 
+    /// Moves some tasks into `into`, in their order.
+    pub(crate) fn move_into(&self, into: &Local) {
+        retry(|| self.0.steal_batch(&into.0));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// Repeats a steal that lost a race. Each loss means that another thread has taken something, so it ends.
-fn retry(steal: impl Fn() -> Steal<Notified>) -> Option<Notified> {
+fn retry<T>(steal: impl Fn() -> Steal<T>) -> Option<T> {
     loop {
         match steal() {
             Steal::Success(task) => return Some(task),

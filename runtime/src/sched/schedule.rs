@@ -84,8 +84,7 @@ impl Schedule for Shared {
         // SAFETY: a task that is to be scheduled is live.
         let home = unsafe { home_of(task.as_raw()) };
         with_core(|core| match core {
-            // No wake: it was runnable all the time, and who sleeps could have taken what stands before it.
-            Some(core) if is_home_core(core, home) => core.queue.push(task),
+            Some(core) if is_home_core(core, home) => core.run_later(task),
             _ => home.inject(task),
         });
     }

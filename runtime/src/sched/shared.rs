@@ -6,6 +6,7 @@ use super::queue::{Injector, Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
 use super::slot::Slot;
+use super::threads::{ThreadConfig, Threads};
 use super::{sentinel, worker};
 use crate::driver::Driver;
 use crate::sys::barrier;
@@ -30,17 +31,6 @@ pub(crate) struct Config {
     pub(crate) at_quiet: Box<dyn FnOnce() + Send>,
 }
 
-/// How worker threads are made.
-pub(crate) struct ThreadConfig {
-    pub(crate) name: String,
-    pub(crate) stack_bytes: usize,
-    /// Wraps the life of a thread: called on it with what it has to do.
-    pub(crate) around: Around,
-}
-
-/// Something to be done around a thread's work, which it calls once.
-pub(crate) type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
-
 /// The side of a scheduler that its workers, its tasks' wakers and its handles share.
 pub(crate) struct Shared {
     pub(super) remotes: Box<[Remote]>,
@@ -49,7 +39,7 @@ pub(crate) struct Shared {
     pub(super) sentinel: Sentinel,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) threads: ThreadConfig,
+    pub(super) threads: Threads,
     /// Cells of tasks spawned by threads that are no workers. None once the scheduler has ended.
     pub(super) outside: Mutex<Option<Outside>>,
 }
@@ -104,7 +94,7 @@ impl Shared {
             sentinel: Sentinel::new(),
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
-            threads: config.threads,
+            threads: Threads::new(config.threads),
             outside: Mutex::new(None),
         });
         *shared.outside.lock() = Some(Outside {
@@ -164,12 +154,6 @@ impl Shared {
     /// Whether anything stands in a queue that anybody may take from.
     pub(super) fn has_visible_work(&self) -> bool {
         !self.injector.is_empty() || self.remotes.iter().any(|remote| !remote.stealer.is_empty())
-    }
-}
-
-impl ThreadConfig {
-    pub(super) fn thread_name(&self, role: &str) -> String {
-        format!("{}-{role}", self.name)
     }
 }
 

@@ -13,20 +13,18 @@
 //! the tasks they join are cancelled. The tasks that guests are in the middle of are left to step 4.
 //!
 //! Nobody waits for itself, so a runtime may be dropped anywhere, also within one of its own tasks. Tasks that are spawned from step 3 on, by destructors
-//! or guests, find the outside slab gone and are dropped at once.
+//! or guests, find the outside slab gone (or are cancelled with the rest) and are dropped at once.
 //!
 //! Entries left in queues and slots are forgotten: they hold no reference, and step 3 finds their tasks in the slabs.
 
-use super::context;
 use super::core::{Core, Cores};
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sys::sync::thread::{Builder, JoinHandle};
-use crate::sys::sync::{Arc, Condvar, Mutex};
+use crate::sys::sync::thread::JoinHandle;
+use crate::sys::sync::{Condvar, Mutex};
 use crate::task::harness;
 use crate::util::slab::Slab;
 use std::fmt;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// The state of a scheduler's end.
@@ -79,6 +77,25 @@ impl Shutdown {
         self.runners.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A thread is about to start.
+    pub(super) fn thread_starts(&self) {
+        self.progress.lock().threads += 1;
+    }
+
+    /// It has started.
+    pub(super) fn thread_started(&self, thread: JoinHandle<()>) {
+        let mut threads = self.threads.lock();
+        // Those that have ended need no joining; without this a program that blocks often would collect them.
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+
+    /// It has come to its end, or did not start.
+    pub(super) fn thread_ends(&self) {
+        self.progress.lock().threads -= 1;
+        self.bell.notify_all();
+    }
+
     /// Takes back an [`add_runner`](Self::add_runner) whose thread did not start; the caller is another runner.
     pub(super) fn forget_runner(&self) {
         // ORDERING: Relaxed, as for `add_runner`.
@@ -87,47 +104,6 @@ impl Shutdown {
 }
 
 impl Shared {
-    /// Starts a thread that [`join`](Self::join) waits for.
-    pub(super) fn spawn_thread(
-        self: &Arc<Self>,
-        role: &str,
-        work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> io::Result<()> {
-        let shared = self.clone();
-        self.shutdown.progress.lock().threads += 1;
-        let builder = Builder::new()
-            .name(self.threads.thread_name(role))
-            .stack_size(self.threads.stack_bytes);
-        let thread = builder.spawn(move || {
-            context::mark_thread();
-            let mut work = Some(work);
-            let around = &shared.threads.around;
-            around(&mut || {
-                if let Some(work) = work.take() {
-                    work(&shared);
-                }
-            });
-            shared.count_off_thread();
-        });
-        let thread = thread.map_err(|error| {
-            self.count_off_thread();
-            io::Error::new(
-                error.kind(),
-                format!("cannot start a {role} thread: {error}"),
-            )
-        })?;
-        let mut threads = self.shutdown.threads.lock();
-        // Those that have ended need no joining; without this a program that blocks often would collect them.
-        threads.retain(|thread| !thread.is_finished());
-        threads.push(thread);
-        Ok(())
-    }
-
-    fn count_off_thread(&self) {
-        self.shutdown.progress.lock().threads -= 1;
-        self.shutdown.bell.notify_all();
-    }
-
     /// Tells every worker to end. Returns at once.
     pub(crate) fn close(&self) {
         // ORDERING: AcqRel for symmetry only: it says who is first; workers learn of it through their drivers, see `is_closing`.
@@ -176,6 +152,7 @@ impl Shared {
         slabs.iter().for_each(cancel_all);
         slabs.into_iter().for_each(Slab::close);
         self.sentinel.stop();
+        self.threads.close();
         self.shutdown.progress.lock().has_ended = true;
         self.shutdown.bell.notify_all();
     }

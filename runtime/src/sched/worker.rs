@@ -52,7 +52,8 @@ pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
     let parcel = Arc::new(crate::sys::sync::Mutex::new(Some(core)));
     let handed = parcel.clone();
     let thread = shared.spawn_thread("worker", move |shared| {
-        if let Some(core) = handed.lock().take() {
+        let core = handed.lock().take();
+        if let Some(core) = core {
             let core = run(core);
             shared.end_of_runner(core);
         }
@@ -68,7 +69,6 @@ pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
 
 /// Works until the scheduler closes, and returns the core; or until the core is handed off.
 fn run(core: Box<Core>) -> Option<Box<Core>> {
-    let _bug = Unwinding;
     let entered = context::enter(core);
     if let Some(core) = entered.core() {
         core.batch_began.set(core.shared.clock.now());
@@ -98,20 +98,6 @@ fn next(entered: &Entered) -> Option<Notified> {
             }
             core.note_poll();
             return Some(task);
-        }
-    }
-}
-
-/// Nothing of the user's unwinds through a worker's loop. If something does it is a bug of ours, and the runtime's end would wait for this worker for ever.
-struct Unwinding;
-
-impl Drop for Unwinding {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "filch: a worker's own code has panicked, which is a bug in filch; the process ends"
-            );
-            std::process::abort();
         }
     }
 }
@@ -169,11 +155,9 @@ impl Core {
             self.note_sweep(now);
         }
         if !self.shared.injector.is_empty() {
-            if let Some(task) = self.shared.injector.steal_into(&self.queue) {
-                self.queue.push(task);
-                // Those who sleep were told once, of the first that came from outside.
-                self.shared.unpark(self.shared.idle.wake_one_for_work());
-            }
+            self.shared.injector.move_into(&self.queue);
+            // Those who sleep were told once, of the first that came from outside.
+            self.shared.unpark(self.shared.idle.wake_one_for_work());
         }
         self.trim(now);
         self.begin_batch();

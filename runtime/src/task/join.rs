@@ -5,6 +5,7 @@ use super::header::Header;
 use super::refs::TaskRef;
 use super::state::Detach;
 use crate::util::budget;
+use crate::util::shield::shield;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -228,7 +229,7 @@ unsafe fn detach_slow(cell: NonNull<Header>) {
         Detach::Done => return,
         Detach::DropWaker => {
             // SAFETY: the verdict gave the field back to the handle, full.
-            unsafe { task.join_waker.drop_waker() };
+            shield(|| unsafe { task.join_waker.drop_waker() });
         }
         Detach::DropOutput => {
             // SAFETY: complete, the output stored and not taken (else `inner` would be TAKEN).

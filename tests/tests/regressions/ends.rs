@@ -298,3 +298,57 @@ fn runtime_with_keepsakes() -> (Runtime, Keepsakes) {
     });
     (rt, kept)
 }
+
+/// What a runtime keeps of the user's was dropped with its last cell, on a worker of another one, between two polls: if that blocked, the
+/// worker's core left under its feet, and two threads ran one worker.
+#[test]
+fn hooks_go_with_the_runtime_and_not_with_its_last_task() {
+    struct Blocks(Handle);
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            let pause = async { sleep(Duration::from_millis(20)).await };
+            self.0.block_on(pause);
+        }
+    }
+    within_reason(|| {
+        let lives = runtime(1);
+        let (dropped, is_dropped) = mpsc::channel::<()>();
+        let hooked = (Blocks(lives.handle().clone()), dropped);
+        let ends = Builder::new()
+            .worker_threads(1)
+            .on_thread_start(move || {
+                let _kept = &hooked;
+            })
+            .build()
+            .unwrap();
+        // The handle keeps the cell, and with it what the runtime consisted of.
+        let task = ends.spawn(pending::<()>());
+        drop(ends);
+        assert_eq!(is_dropped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        let awaits = lives.spawn(async move { task.await.unwrap_err().is_cancelled() });
+        assert!(lives.block_on(awaits).unwrap());
+    });
+}
+
+/// Each waited for the other's pool, whose thread waited for its own.
+#[test]
+fn two_runtimes_may_be_dropped_in_each_others_blocking_calls() {
+    within_reason(|| {
+        let (a, b) = (runtime(1), runtime(1));
+        let (of_a, of_b) = (a.handle().clone(), b.handle().clone());
+        let both = std::sync::Arc::new(std::sync::Barrier::new(2));
+        let (done, is_done) = mpsc::channel();
+        for (handle, other) in [(of_a, b), (of_b, a)] {
+            let (both, done) = (both.clone(), done.clone());
+            handle
+                .spawn_blocking(move || {
+                    both.wait();
+                    drop(other);
+                    done.send(()).unwrap();
+                })
+                .detach();
+        }
+        is_done.recv().unwrap();
+        is_done.recv().unwrap();
+    });
+}

@@ -200,3 +200,38 @@ fn spin_for(time: Duration) {
         std::hint::spin_loop();
     }
 }
+
+/// A task that yields was put behind another without anybody being told: both stayed on one worker, and the other slept.
+#[test]
+fn two_tasks_that_yield_have_a_worker_each() {
+    for _ in 0..8 {
+        let rt = runtime(2);
+        // Until both workers sleep: one that has just started looks for work by itself.
+        std::thread::sleep(Duration::from_millis(20));
+        let threads = std::sync::Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+        let is_seen = |threads: &std::sync::Mutex<std::collections::HashSet<_>>| {
+            let mut threads = threads.lock().unwrap();
+            threads.insert(std::thread::current().id());
+            threads.len() == 2
+        };
+        let alternate = move |threads: std::sync::Arc<std::sync::Mutex<_>>| async move {
+            for _ in 0..4_000 {
+                if is_seen(&threads) {
+                    return true;
+                }
+                (0..2_000).for_each(|_| std::hint::spin_loop());
+                filch::yield_now().await;
+            }
+            false
+        };
+        let first = rt.spawn(async move {
+            let second = filch::spawn(alternate(threads.clone()));
+            // Until then neither may end, or the other would be alone.
+            alternate(threads).await & second.await.unwrap()
+        });
+        assert!(
+            rt.block_on(first).unwrap(),
+            "a worker sleeps, and a task waits"
+        );
+    }
+}

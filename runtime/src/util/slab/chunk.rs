@@ -16,6 +16,7 @@ use super::segment::{Free, Segment};
 use crate::sys::mem::{self, CHUNK_BYTES, Pages, SEGMENT_BYTES};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
+use crate::util::shield::shield;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
@@ -84,7 +85,7 @@ impl<O: Send + Sync + 'static> Chunk<O> {
         // SAFETY: passed on to the caller.
         unsafe { mem::unmap_chunk(this.cast()) };
         // Last, since this may end what the slab belongs to.
-        drop(head);
+        shield(|| drop(head));
     }
 
     /// A segment that no class has, now assigned to this one.
