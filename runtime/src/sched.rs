@@ -13,6 +13,7 @@
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
+//! | `trim` | when is memory given back? |
 //! | `threads` | how are its threads made? |
 //! | `shutdown` | how does it all end? |
 //!
@@ -41,6 +42,8 @@ mod shutdown;
 mod steal;
 #[cfg(not(any(loom, shuttle)))]
 mod threads;
+#[cfg(not(any(loom, shuttle)))]
+mod trim;
 #[cfg(not(any(loom, shuttle)))]
 mod worker;
 

@@ -31,6 +31,8 @@ pub(crate) struct Idle {
 pub(crate) enum EndOfSearch {
     /// Nothing: others still search.
     OthersSearch,
+    /// Nothing: nobody sleeps who could be woken, and whoever falls asleep later looks around by itself.
+    NobodySleeps,
     /// Wakes were held back while we searched and we were the last one: look around and pass them on.
     WasLast,
 }
@@ -108,10 +110,10 @@ impl Idle {
         // searches, or we see what it has pushed.
         let before = self.word.fetch_sub(SEARCHING, Ordering::SeqCst);
         debug_assert!(before & SEARCHING_MASK != 0);
-        if before & SEARCHING_MASK == SEARCHING {
-            EndOfSearch::WasLast
-        } else {
-            EndOfSearch::OthersSearch
+        match before & SEARCHING_MASK {
+            SEARCHING if before >= SLEEPING => EndOfSearch::WasLast,
+            SEARCHING => EndOfSearch::NobodySleeps,
+            _ => EndOfSearch::OthersSearch,
         }
     }
 
@@ -170,7 +172,7 @@ mod tests {
         assert_eq!(idle.end_search(), EndOfSearch::WasLast);
         assert_eq!(idle.wake_one_for_work(), Some(0));
         assert_eq!(idle.wake_up(0), Awake::AsSearcher);
-        assert_eq!(idle.end_search(), EndOfSearch::WasLast);
+        assert_eq!(idle.end_search(), EndOfSearch::NobodySleeps);
     }
 
     #[test]

@@ -72,10 +72,7 @@ impl Core {
     #[cold]
     pub(super) fn end_search(&self) {
         let idle = &self.shared.idle;
-        if self.is_searching.take()
-            && idle.end_search() == EndOfSearch::WasLast
-            && idle.has_sleepers()
-        {
+        if self.is_searching.take() && idle.end_search() == EndOfSearch::WasLast {
             barrier::heavy();
             if self.shared.has_visible_work() {
                 self.shared.unpark(idle.wake_one_for_work());

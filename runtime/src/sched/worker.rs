@@ -21,7 +21,6 @@
 use super::context::{self, Entered};
 use super::core::Core;
 use super::idle::Awake;
-use super::shared::Shared;
 use crate::driver::Wait;
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::Ordering;
@@ -42,8 +41,6 @@ const SWEEP_INTERVAL_MIN: Duration = Duration::from_micros(100);
 /// only wait behind them, and 64 busy connections would cost 4 sweeps a round instead of one (2.28 system calls a request
 /// instead of 2.03).
 const SWEEP_INTERVAL_MAX: Duration = Duration::from_millis(1);
-/// How often a worker gives unused memory back; three such periods after a burst its memory is gone.
-const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts a thread for a core; gives the core back if there is none to be had.
 pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
@@ -193,22 +190,6 @@ impl Core {
         }
     }
 
-    /// Gives unused memory back, once in a while.
-    fn trim(&self, now: Instant) {
-        if now.saturating_duration_since(self.trimmed.get()) >= TRIM_INTERVAL {
-            self.trimmed.set(now);
-            self.slab.trim();
-            self.shared.trim_outside(now);
-        }
-    }
-
-    /// How soon a worker that sleeps has to look after its memory, if at all.
-    fn trim_in(&self, now: Instant) -> Option<Duration> {
-        let since = now.saturating_duration_since(self.trimmed.get());
-        let has_excess = self.slab.has_excess() || self.shared.has_excess_outside();
-        has_excess.then(|| TRIM_INTERVAL.saturating_sub(since))
-    }
-
     /// Nothing to do: waits in the driver, unless a last look around finds something.
     fn sleep(&self) {
         let remote = self.remote();
@@ -223,8 +204,8 @@ impl Core {
         self.shared
             .idle
             .fall_asleep(self.index, self.is_searching.take());
-        let woken = if self.shared.has_visible_work() || self.shared.shutdown.is_closing() {
-            false
+        if self.shared.has_visible_work() || self.shared.shutdown.is_closing() {
+            self.wake_up();
         } else {
             let timer_in = remote
                 .timers
@@ -234,14 +215,9 @@ impl Core {
                 Some(at_most) => Wait::AtMost(at_most),
                 None => Wait::Forever,
             };
-            let mut woken = false;
             // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
             remote.is_asleep.store(true, Ordering::Relaxed);
-            self.turn_then_wake_up(wait, &mut woken);
-            woken
-        };
-        if !woken {
-            self.wake_up();
+            self.turn_then_wake_up(wait);
         }
         let now = self.shared.clock.now();
         self.batch_began.set(now);
@@ -251,7 +227,7 @@ impl Core {
     }
 
     /// Waits in the driver; ends the sleep before the wakers run, since what they put into the queue may be worth a wake-up.
-    fn turn_then_wake_up(&self, wait: Wait, woken: &mut bool) {
+    fn turn_then_wake_up(&self, wait: Wait) {
         let remote = self.remote();
         self.wake_batch(|ready| {
             remote.driver.turn(wait, ready);
@@ -260,33 +236,11 @@ impl Core {
             remote.is_asleep.store(false, Ordering::Relaxed);
             self.shared.sentinel.worker_is_awake();
             self.wake_up();
-            *woken = true;
         });
     }
 
     fn wake_up(&self) {
         let awake = self.shared.idle.wake_up(self.index);
         self.is_searching.set(awake == Awake::AsSearcher);
-    }
-}
-
-impl Shared {
-    /// Gives unused memory of the tasks spawned from outside back; whichever worker comes first does it.
-    fn trim_outside(&self, now: Instant) {
-        let Some(mut outside) = self.outside.try_lock() else {
-            return;
-        };
-        if let Some(outside) = outside.as_mut() {
-            if now.saturating_duration_since(outside.trimmed) >= TRIM_INTERVAL {
-                outside.trimmed = now;
-                outside.slab.trim();
-            }
-        }
-    }
-
-    fn has_excess_outside(&self) -> bool {
-        let outside = self.outside.try_lock();
-        // If it is locked, somebody spawns: better look again.
-        outside.is_none_or(|outside| outside.as_ref().is_some_and(|it| it.slab.has_excess()))
     }
 }
