@@ -19,6 +19,7 @@
 //!
 //! The scheduler names no file descriptor: a worker blocks in its [`Driver`](crate::driver::Driver).
 
+pub(crate) mod fast_queue;
 pub(crate) mod idle;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod queue;

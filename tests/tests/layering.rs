@@ -59,7 +59,7 @@ const ROOT_NAMES: &[(&str, &str)] = &[
 /// One door for each dependency: the only places of a crate that may name it. A folder ends in `/`.
 const DOORS: &[(&str, &str, &[&str])] = &[
     ("runtime", "mio", &["reactor/poller.rs"]),
-    ("runtime", "crossbeam_deque", &["sched/queue.rs"]),
+    ("runtime", "crossbeam_deque", &["sched/queue/deque.rs"]),
     ("runtime", "crossbeam_channel", &["blocking.rs"]),
     ("runtime", "parking_lot", &["sys/sync/real.rs"]),
     ("runtime", "loom", &["sys/sync/loom.rs"]),

@@ -81,12 +81,8 @@ impl Schedule for Blocking {
         unreachable!("a blocking call is ready at its first poll: {task:?}");
     }
 
-    fn take_unshared(_cell: NonNull<Header>) -> Option<Notified> {
-        None
-    }
-
-    fn put_unshared(task: Notified) {
-        unreachable!("never taken: {task:?}");
+    fn with_unshared(_cell: NonNull<Header>, _act: impl FnOnce() -> bool) -> bool {
+        false
     }
 
     unsafe fn free(cell: NonNull<Header>, class: Class) {

@@ -27,6 +27,8 @@ const SLOT_STREAK_MAX: u32 = 3;
 pub(crate) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) index: usize,
+    /// `shared.remotes[index]`, found once: it is needed several times for each task.
+    remote: Arc<Remote>,
     pub(super) queue: Local,
     slot: Owner<Header>,
     pub(super) slab: Slab<Shared>,
@@ -65,6 +67,7 @@ impl Core {
         let now = shared.clock.now();
         Box::new(Self {
             slab: Slab::new(shared.clone()),
+            remote: shared.remotes[index].clone(),
             shared,
             index,
             queue,
@@ -87,7 +90,7 @@ impl Core {
     /// What others see of this worker.
     #[inline(always)]
     pub(super) fn remote(&self) -> &Remote {
-        &self.shared.remotes[self.index]
+        &self.remote
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -165,7 +168,7 @@ impl Core {
     }
 
     /// The next task of this worker's own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_task(&self) -> Option<Notified> {
         if !self.slot.is_empty() {
             if let Some(task) = self.take_slot() {
@@ -192,22 +195,23 @@ impl Core {
         ptr::NonNull::new(taken).map(|cell| unsafe { Notified::from_raw(cell) })
     }
 
-    /// Takes this task out of the slot, if it is there: then nobody else holds it.
-    #[inline]
-    pub(super) fn take_from_slot(&self, cell: ptr::NonNull<Header>) -> Option<Notified> {
-        if self.slot.last_put(cell.as_ptr()) {
-            self.take_slot()
-        } else {
-            None
+    /// Calls `act` while this task is out of the slot, if it was in it: then nobody else holds it. What `act` says, or false.
+    #[inline(always)]
+    pub(super) fn with_slot_held(
+        &self,
+        cell: ptr::NonNull<Header>,
+        act: impl FnOnce() -> bool,
+    ) -> bool {
+        if !self.slot.last_put(cell.as_ptr()) {
+            return false;
         }
-    }
-
-    /// Puts back what [`take_from_slot`](Self::take_from_slot) took.
-    #[inline]
-    pub(super) fn put_into_slot(&self, task: Notified) {
-        debug_assert!(self.slot.is_empty());
+        let Some(task) = self.take_slot() else {
+            return false;
+        };
+        let done = act();
         self.slot
-            .replace(&self.remote().slot, task.into_raw().as_ptr());
+            .put_into_empty(&self.remote().slot, task.into_raw().as_ptr());
+        done
     }
 
     /// Collects wakers with `collect`, then runs them as one batch. True if there were any.

@@ -1,121 +1,202 @@
 //! Where do runnable tasks wait?
 //!
-//! Each worker has a first-in-first-out deque of its own that others steal from in batches; tasks from threads that are no workers
-//! go through the injector. This file is the door to crossbeam-deque; the scheduler knows only these three types.
+//! Each worker has a first-in-first-out queue of its own that others steal from in batches; tasks from threads that are no workers
+//! go through the injector. The scheduler knows only these three types; which queue is behind them is chosen when it starts:
+//!
+//! | queue | when | push and pop | a steal |
+//! |---|---|---|---|
+//! | [`fast_queue`](super::fast_queue) | the kernel has membarrier(2), or `FILCH_QUEUE` is `fast` | plain loads and stores | a system call, and half of all there is |
+//! | [`deque`] (crossbeam-deque) | it has not, or `FILCH_QUEUE` is `portable` | a locked instruction each | at most 32 at a time |
+//!
+//! Figures: docs/decisions/queue.md.
 
+mod deque;
+
+use super::fast_queue;
+use crate::sys::barrier;
+use crate::sys::sync::{Arc, hint};
+use crate::task::header::Header;
 use crate::task::refs::Notified;
-use crossbeam_deque::{
-    Injector as CrossbeamInjector, Steal, Stealer as CrossbeamStealer, Worker as CrossbeamWorker,
-};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
 
-/// How many tasks a thief moves at most: crossbeam moves up to 32 at a time and at most half of what is there, so a large
-/// backlog is taken in several such steps.
-const STEAL_STEPS_MAX: usize = 8;
+pub(crate) use deque::Injector;
+
+/// How many tasks one theft moves at most. The victim waits for it at its next pop; a task costs a few nanoseconds. A guess.
+const STEAL_MAX: usize = 64 * 1024;
+
+/// How large a backlog is worth a theft at once. As empty tasks it takes its owner some 2 us, which is what the theft costs.
+const BACKLOG_WORTH: usize = 256;
+
+/// How often a thief looks whether a backlog has become worth it: for some 5 us, a small part of what waking the thief took. A guess.
+const BACKLOG_SPINS: usize = 200;
 
 /// The owner's end of a worker's queue.
-pub(crate) struct Local(CrossbeamWorker<Notified>);
+pub(crate) enum Local {
+    Fast {
+        owner: fast_queue::Owner<Header>,
+        /// What came out of the injector, on its way: empty between calls.
+        passage: deque::Local,
+    },
+    Portable(deque::Local),
+}
 
 /// The thieves' end of a worker's queue.
-pub(crate) struct Stealer(CrossbeamStealer<Notified>);
+pub(crate) enum Stealer {
+    Fast(Arc<fast_queue::Queue<Header>>),
+    Portable(deque::Stealer),
+}
 
-/// The queue for tasks from outside. Its length is bounded only by memory: refusing a wake would lose it.
-pub(crate) struct Injector(CrossbeamInjector<Notified>);
+/// Which queue it is, for the whole process. Without membarrier the fast one has a full fence per pop, and is right all the same.
+fn is_fast() -> bool {
+    static IS_FAST: OnceLock<bool> = OnceLock::new();
+    *IS_FAST.get_or_init(|| match std::env::var_os("FILCH_QUEUE") {
+        Some(queue) if queue == "fast" => true,
+        Some(queue) if queue == "portable" => false,
+        _ => {
+            barrier::init();
+            barrier::is_asymmetric()
+        }
+    })
+}
 
 impl Local {
     pub(crate) fn new() -> (Self, Stealer) {
-        let worker = CrossbeamWorker::new_fifo();
-        let stealer = worker.stealer();
-        (Self(worker), Stealer(stealer))
+        if is_fast() {
+            let (owner, queue) = fast_queue::Owner::new();
+            let (passage, _) = deque::Local::new();
+            (Self::Fast { owner, passage }, Stealer::Fast(queue))
+        } else {
+            let (local, stealer) = deque::Local::new();
+            (Self::Portable(local), Stealer::Portable(stealer))
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: Notified) {
-        self.0.push(task);
+        match self {
+            Self::Fast { owner, .. } => owner.push(task.into_raw()),
+            Self::Portable(local) => local.push(task),
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Notified> {
-        self.0.pop()
+        match self {
+            Self::Fast { owner, .. } => owner.pop().map(notified),
+            Self::Portable(local) => local.pop(),
+        }
     }
 
+    /// How many there are, unless some were stolen since the last pop.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        match self {
+            Self::Fast { owner, .. } => owner.len(),
+            Self::Portable(local) => local.len(),
+        }
+    }
+
+    /// Gives back memory that was not needed since the last call.
+    pub(crate) fn trim(&self) {
+        if let Self::Fast { owner, .. } = self {
+            owner.trim();
+        }
+    }
+
+    /// Whether there is memory that [`trim`](Self::trim) may give back one day.
+    pub(crate) fn has_excess(&self) -> bool {
+        matches!(self, Self::Fast { owner, .. } if owner.has_excess())
     }
 }
 
 impl Stealer {
     /// Moves up to half of the queue's tasks into `into` and returns the first of them.
     pub(crate) fn steal_into(&self, into: &Local) -> Option<Notified> {
-        let first = retry(|| self.0.steal_batch_and_pop(&into.0))?;
-        for _ in 1..STEAL_STEPS_MAX {
-            // Half of what there was is enough: the owner keeps as much as we hold.
-            if self.0.len() <= into.0.len()
-                || !matches!(self.0.steal_batch(&into.0), Steal::Success(()))
-            {
-                break;
+        match (self, into) {
+            (Self::Fast(queue), Local::Fast { owner, .. }) => {
+                queue.steal_into(owner, STEAL_MAX).map(notified)
             }
+            (Self::Portable(stealer), Local::Portable(local)) => stealer.steal_into(local),
+            _ => unreachable!("all queues of a process are of one kind"),
         }
-        Some(first)
+    }
+
+    /// If there is little, waits a moment for there to be more: a theft costs victim and thief some microseconds each, however much is taken, and a
+    /// backlog of short tasks that grows is a hundred times as long by then, or gone.
+    pub(crate) fn wait_for_backlog(&self) {
+        for _ in 0..BACKLOG_SPINS {
+            if !(1..BACKLOG_WORTH).contains(&self.len()) {
+                return;
+            }
+            hint::spin_loop();
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Fast(queue) => queue.len(),
+            Self::Portable(stealer) => stealer.len(),
+        }
     }
 }
 
 impl Injector {
-    pub(crate) fn new() -> Self {
-        Self(CrossbeamInjector::new())
-    }
-
-    pub(crate) fn push(&self, task: Notified) {
-        self.0.push(task);
-    }
-
     /// Moves some tasks into `into` and returns the first of them.
     pub(crate) fn steal_into(&self, into: &Local) -> Option<Notified> {
-        retry(|| self.0.steal_batch_and_pop(&into.0))
+        match into {
+            Local::Fast { owner, passage } => {
+                let first = self.steal_batch_and_pop(passage);
+                pass_on(passage, owner);
+                first
+            }
+            Local::Portable(local) => self.steal_batch_and_pop(local),
+        }
     }
 
     /// Moves some tasks into `into`, in their order.
     pub(crate) fn move_into(&self, into: &Local) {
-        retry(|| self.0.steal_batch(&into.0));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// Repeats a steal that lost a race. Each loss means that another thread has taken something, so it ends.
-fn retry<T>(steal: impl Fn() -> Steal<T>) -> Option<T> {
-    loop {
-        match steal() {
-            Steal::Success(task) => return Some(task),
-            Steal::Empty => return None,
-            Steal::Retry => crate::sys::sync::hint::spin_loop(),
+        match into {
+            Local::Fast { owner, passage } => {
+                self.steal_batch(passage);
+                pass_on(passage, owner);
+            }
+            Local::Portable(local) => self.steal_batch(local),
         }
     }
 }
 
-impl std::fmt::Debug for Local {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Local").field("len", &self.0.len()).finish()
+fn pass_on(passage: &deque::Local, owner: &fast_queue::Owner<Header>) {
+    while let Some(task) = passage.pop() {
+        owner.push(task.into_raw());
     }
 }
 
-impl std::fmt::Debug for Stealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stealer")
-            .field("len", &self.0.len())
-            .finish()
+fn notified(cell: NonNull<Header>) -> Notified {
+    // SAFETY: queues are given `Notified`s only, and give each to one taker.
+    unsafe { Notified::from_raw(cell) }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("len", &self.len()).finish()
     }
 }
 
-impl std::fmt::Debug for Injector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Stealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stealer").field("len", &self.len()).finish()
+    }
+}
+
+impl fmt::Debug for Injector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Injector")
-            .field("len", &self.0.len())
+            .field("len", &self.len())
             .finish()
     }
 }

@@ -90,16 +90,8 @@ impl Schedule for Shared {
     }
 
     #[inline]
-    fn take_unshared(cell: NonNull<Header>) -> Option<Notified> {
-        with_core(|core| core.and_then(|core| core.take_from_slot(cell)))
-    }
-
-    #[inline]
-    fn put_unshared(task: Notified) {
-        with_core(|core| {
-            core.expect("put back where it was taken")
-                .put_into_slot(task)
-        });
+    fn with_unshared(cell: NonNull<Header>, act: impl FnOnce() -> bool) -> bool {
+        with_core(|core| core.is_some_and(|core| core.with_slot_held(cell, act)))
     }
 
     #[inline]

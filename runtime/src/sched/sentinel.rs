@@ -8,7 +8,7 @@
 //! It also calls each worker that is awake: *look at the clock*. A batch of polls that were short the last time may take long this time.
 //!
 //! So what is stranded stays so for at most two ticks and a wake-up. If nobody sleeps, because the others have work of their own or are stuck too, the sentinel does
-//! the same every [`BUSY_TICK`], and moves half of the queue as well: all of it stands in the injector then, which a worker that is only busy looks at once per batch. Where
+//! the same every [`BUSY_TICK`], and asks for somebody who steals from the queue: a worker that is only busy looks at the injector and at such calls once per batch. Where
 //! every worker is stuck (or there is one only) the tasks have to wait, but a thread in `block_on`, or another runtime's task, is told in time, for instance that a
 //! deadline has passed. When all workers have been asleep for a while the sentinel sleeps too,
 //! until the first of them that wakes up tells it.
@@ -16,12 +16,11 @@
 //! Rejected: workers that look at the clock before each poll (46 ns each); idle workers that wait with a short timeout (epoll's
 //! are in milliseconds, and each would wake up for nothing).
 
-use super::queue::Local;
 use super::shared::{Remote, Shared};
 use crate::driver::Wait;
 use crate::sys::barrier;
 use crate::sys::punctual::be_punctual;
-use crate::sys::sync::atomic::{AtomicBool, Ordering};
+use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use crate::task::refs::Notified;
 use crate::util::wake_batch::WakeBatch;
@@ -42,6 +41,8 @@ const QUIET: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Sentinel {
     is_asleep: AtomicBool,
+    /// One more than the index of a worker that is stuck in one poll with tasks behind it, while nobody sleeps; 0 for none.
+    stuck: AtomicUsize,
     stop: Mutex<bool>,
     bell: Condvar,
 }
@@ -50,6 +51,7 @@ impl Sentinel {
     pub(super) fn new() -> Self {
         Self {
             is_asleep: AtomicBool::new(false),
+            stuck: AtomicUsize::new(0),
             stop: Mutex::new(false),
             bell: Condvar::new(),
         }
@@ -119,10 +121,13 @@ fn watch(shared: &Arc<Shared>) {
     } else {
         BUSY_TICK
     };
-    let mut watched: Vec<_> = shared.remotes.iter().map(Watched::new).collect();
+    let mut watched: Vec<_> = shared
+        .remotes
+        .iter()
+        .map(|remote| Watched::new(remote))
+        .collect();
     let mut quiet = Duration::ZERO;
     let mut ready = WakeBatch::new();
-    let (loot, _) = Local::new();
     loop {
         let stop = if quiet < QUIET {
             shared.sentinel.tick(tick)
@@ -130,13 +135,13 @@ fn watch(shared: &Arc<Shared>) {
             quiet = Duration::ZERO;
             shared
                 .sentinel
-                .sleep_until_called(|| shared.remotes.iter().all(Remote::is_asleep))
+                .sleep_until_called(|| shared.remotes.iter().all(|remote| remote.is_asleep()))
         };
         if stop {
             return;
         }
         quiet += tick;
-        for worker in &mut watched {
+        for (index, worker) in watched.iter_mut().enumerate() {
             if worker.remote.is_asleep() {
                 worker.polls = None;
                 continue;
@@ -156,7 +161,7 @@ fn watch(shared: &Arc<Shared>) {
                 worker.stuck_for = Duration::ZERO;
                 if shared.workers() > 1 {
                     shared.rescue_tasks(worker.remote);
-                    shared.rescue_backlog(worker.remote, &loot);
+                    shared.call_for_help(index);
                 }
                 shared.rescue_events(worker.remote, &mut ready);
             }
@@ -213,12 +218,21 @@ impl Shared {
         }
     }
 
-    /// Puts half of the queue of a worker that is stuck in one poll where others find it. `loot` is empty, before and after.
-    fn rescue_backlog(&self, stuck: &Remote, loot: &Local) {
-        let first = stuck.stealer.steal_into(loot);
-        for task in first.into_iter().chain(std::iter::from_fn(|| loot.pop())) {
-            self.inject(task);
+    /// Asks the workers that are busy to take from the queue of one that is stuck in one poll.
+    fn call_for_help(&self, stuck: usize) {
+        if !self.remotes[stuck].stealer.is_empty() {
+            // ORDERING: Relaxed, here and in `answer_call`: a hint, that a call may overwrite.
+            self.sentinel.stuck.store(stuck + 1, Ordering::Relaxed);
         }
+    }
+
+    /// The worker that was called for help for, once per call; unless it is `own`, which has helped itself. For a worker that is busy, at a time
+    /// when it looks around anyway.
+    #[inline]
+    pub(super) fn answer_call(&self, own: usize) -> Option<&Remote> {
+        let stuck = self.sentinel.stuck.load(Ordering::Relaxed).checked_sub(1)?;
+        self.sentinel.stuck.store(0, Ordering::Relaxed);
+        (stuck != own).then(|| &*self.remotes[stuck])
     }
 
     /// Wakes whoever waits for readiness or time on a worker that is stuck in one poll.

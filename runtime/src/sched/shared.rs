@@ -33,7 +33,7 @@ pub(crate) struct Config {
 
 /// The side of a scheduler that its workers, its tasks' wakers and its handles share.
 pub(crate) struct Shared {
-    pub(super) remotes: Box<[Remote]>,
+    pub(super) remotes: Box<[Arc<Remote>]>,
     pub(super) injector: Injector,
     pub(super) idle: Idle,
     pub(super) sentinel: Sentinel,
@@ -76,7 +76,7 @@ impl Shared {
         for (driver, timers) in config.workers {
             let (queue, stealer) = Local::new();
             let (slot, owner) = Slot::new();
-            remotes.push(Remote {
+            remotes.push(Arc::new(Remote {
                 stealer,
                 slot,
                 driver,
@@ -84,7 +84,7 @@ impl Shared {
                 polls: AtomicUsize::new(0),
                 is_asleep: AtomicBool::new(false),
                 is_called: AtomicBool::new(false),
-            });
+            }));
             owners.push((queue, owner));
         }
         let shared = Arc::new(Self {

@@ -106,8 +106,19 @@ impl<T> Owner<T> {
         self.replace_slow(slot, old, new)
     }
 
+    /// Puts something into the slot that is empty as the owner knows it. There is nothing to claim, so a theft may be noticed with the next
+    /// [`replace`](Self::replace).
+    #[inline(always)]
+    pub(crate) fn put_into_empty(&self, slot: &Slot<T>, new: *mut T) {
+        debug_assert!(self.is_empty());
+        self.held.set(new);
+        // ORDERING: Release, as in `replace`.
+        slot.task.store(new, Ordering::Release);
+    }
+
     /// The rare twin: somebody has stolen, or tried to, since we last looked.
     #[cold]
+    #[inline(never)]
     fn replace_slow(&self, slot: &Slot<T>, old: *mut T, new: *mut T) -> *mut T {
         let mut stolen = slot.stolen.lock();
         // ORDERING: Relaxed: changed under this lock only.
@@ -178,7 +189,7 @@ mod loom_tests {
         ptr::without_provenance_mut(n)
     }
 
-    /// Owner: put 1, put 2, take, put 1 again if it got out, take. Thieves: as given. Every task put in comes out once.
+    /// Owner: put 1, put 2 over it, take, put 3, take, put 4 into the empty slot, take. Thieves: as given. Every task put in comes out once.
     fn each_task_comes_out_once(thieves: usize) {
         let mut model = loom::model::Builder::new();
         model.preemption_bound.get_or_insert(3);
@@ -195,10 +206,12 @@ mod loom_tests {
             for n in [1, 2, 0, 3, 0] {
                 out.push(owner.replace(&slot, pointer(n)) as usize);
             }
+            owner.put_into_empty(&slot, pointer(4));
+            out.push(owner.replace(&slot, ptr::null_mut()) as usize);
             out.extend(thieves.into_iter().map(|thief| thief.join().unwrap()));
             out.retain(|&n| n != 0);
             out.sort_unstable();
-            assert_eq!(out, [1, 2, 3]);
+            assert_eq!(out, [1, 2, 3, 4]);
         });
     }
 

@@ -35,8 +35,10 @@ impl Core {
     }
 
     fn steal_tasks(&self) -> Option<Notified> {
-        self.siblings()
-            .find_map(|sibling| sibling.stealer.steal_into(&self.queue))
+        self.siblings().find_map(|sibling| {
+            sibling.stealer.wait_for_backlog();
+            sibling.stealer.steal_into(&self.queue)
+        })
     }
 
     fn steal_readiness(&self) -> Option<Notified> {
@@ -65,7 +67,7 @@ impl Core {
         (0..remotes.len())
             .map(move |step| (first + step) % remotes.len())
             .filter(|&index| index != self.index)
-            .map(|index| &remotes[index])
+            .map(|index| &*remotes[index])
     }
 
     /// Ends a search that has found something: the last searcher passes on the wakes that were held back meanwhile.

@@ -16,6 +16,7 @@ impl Core {
         if now.saturating_duration_since(self.trimmed.get()) >= TRIM_INTERVAL {
             self.trimmed.set(now);
             self.slab.trim();
+            self.queue.trim();
             self.shared.trim_outside(now);
         }
     }
@@ -23,7 +24,8 @@ impl Core {
     /// How soon a worker that sleeps has to look after its memory, if at all.
     pub(super) fn trim_in(&self, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.trimmed.get());
-        let has_excess = self.slab.has_excess() || self.shared.has_excess_outside();
+        let has_excess =
+            self.slab.has_excess() || self.queue.has_excess() || self.shared.has_excess_outside();
         has_excess.then(|| TRIM_INTERVAL.saturating_sub(since))
     }
 }

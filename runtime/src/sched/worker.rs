@@ -156,8 +156,18 @@ impl Core {
             // Those who sleep were told once, of the first that came from outside.
             self.shared.unpark(self.shared.idle.wake_one_for_work());
         }
+        self.help_stuck();
         self.trim(now);
         self.begin_batch();
+    }
+
+    /// Takes a share of what stands behind a sibling's long poll, if the sentinel asked for that.
+    fn help_stuck(&self) {
+        if let Some(stuck) = self.shared.answer_call(self.index) {
+            if let Some(task) = stuck.stealer.steal_into(&self.queue) {
+                self.run_later(task);
+            }
+        }
     }
 
     fn is_sweep_due(&self, now: Instant) -> bool {

@@ -13,9 +13,9 @@
 //! sides of a protocol therefore agree on it. Source: membarrier(2), `MEMBARRIER_CMD_PRIVATE_EXPEDITED`.
 
 #[cfg(not(any(loom, shuttle, miri)))]
-pub(crate) use asymmetric::{heavy, init, light};
+pub(crate) use asymmetric::{heavy, init, is_asymmetric, light};
 #[cfg(any(loom, shuttle, miri))]
-pub(crate) use symmetric::{heavy, init, light};
+pub(crate) use symmetric::{heavy, init, is_asymmetric, light};
 
 #[cfg(not(any(loom, shuttle, miri)))]
 mod asymmetric {
@@ -36,6 +36,11 @@ mod asymmetric {
                 EXPEDITED.store(true, Ordering::Relaxed);
             }
         });
+    }
+
+    /// Whether the frequent side's fence is free.
+    pub(crate) fn is_asymmetric() -> bool {
+        EXPEDITED.load(Ordering::Relaxed)
     }
 
     /// The frequent side's fence.
@@ -73,6 +78,11 @@ mod symmetric {
     use crate::sys::sync::atomic::{Ordering, fence};
 
     pub(crate) fn init() {}
+
+    /// What is chosen by this is what the program runs with, though its fences cost something here.
+    pub(crate) fn is_asymmetric() -> bool {
+        true
+    }
 
     pub(crate) fn light() {
         fence(Ordering::SeqCst);

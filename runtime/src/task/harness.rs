@@ -255,7 +255,7 @@ where
         let header = unsafe { cell.as_ref() };
         if header.state.has_join_waker() {
             // SAFETY: JOIN_WAKER says that it is full, and nobody else can reach it.
-            shield(|| unsafe { header.join_waker.drop_waker() });
+            unsafe { drop_join_waker(header) };
         }
         // SAFETY: complete: future and output are gone.
         unsafe { Layout::<F>::free_box(cell) };
@@ -264,13 +264,8 @@ where
     }
 
     unsafe fn detach_unshared(cell: NonNull<Header>) -> bool {
-        let Some(task) = S::take_unshared(cell) else {
-            return false;
-        };
         // SAFETY: the caller's join handle keeps the cell.
-        let done = unsafe { cell.as_ref() }.state.detach_unshared();
-        S::put_unshared(task);
-        done
+        S::with_unshared(cell, || unsafe { cell.as_ref() }.state.detach_unshared())
     }
 }
 
@@ -285,6 +280,16 @@ unsafe fn wake_joiner(cell: NonNull<Header>) {
     shield(|| unsafe { header.join_waker.look(Waker::wake_by_ref) });
     // SAFETY: the reference is the caller's.
     unsafe { release(cell) };
+}
+
+/// # Safety
+///
+/// The join waker is full, and nobody else can reach it.
+#[cold]
+#[inline(never)]
+unsafe fn drop_join_waker(header: &Header) {
+    // SAFETY: passed on to the caller.
+    shield(|| unsafe { header.join_waker.drop_waker() });
 }
 
 /// Drops a value that user code may have made; a second panic has nowhere to go.

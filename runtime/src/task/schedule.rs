@@ -22,12 +22,9 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Puts a task that was woken during its own poll behind those that wait already.
     fn reschedule(task: Notified);
 
-    /// Takes the task out of the place where only the current thread can get it, if it is there: the right to act on
-    /// it as its only holder.
-    fn take_unshared(cell: NonNull<Header>) -> Option<Notified>;
-
-    /// Gives back what [`take_unshared`](Self::take_unshared) took.
-    fn put_unshared(task: Notified);
+    /// Calls `act` while only the current thread can get at the queued task, if that can be had: the right to act on it as its only
+    /// holder. False if not, or if `act` says so.
+    fn with_unshared(cell: NonNull<Header>, act: impl FnOnce() -> bool) -> bool;
 
     /// Gives the memory of a cell back.
     ///

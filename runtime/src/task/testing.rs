@@ -130,12 +130,8 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
         Self::schedule(task);
     }
 
-    fn take_unshared(_cell: NonNull<Header>) -> Option<Notified> {
-        None
-    }
-
-    fn put_unshared(task: Notified) {
-        unreachable!("never taken: {task:?}");
+    fn with_unshared(_cell: NonNull<Header>, _act: impl FnOnce() -> bool) -> bool {
+        false
     }
 
     unsafe fn free(cell: NonNull<Header>, _class: Class) {

@@ -120,8 +120,19 @@ impl<O: Send + Sync + 'static> Slab<O> {
             }
         } else {
             // SAFETY: passed on to the caller.
-            unsafe { self.outbox.add::<O>(segment, cell) };
+            unsafe { self.free_foreign(segment, cell) };
         }
+    }
+
+    /// Out of line, so that the way of the own cells needs no stack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    #[inline(never)]
+    unsafe fn free_foreign(&self, segment: NonNull<Segment>, cell: NonNull<Free>) {
+        // SAFETY: passed on to the caller.
+        unsafe { self.outbox.add::<O>(segment, cell) };
     }
 
     /// Sends home what was freed here and came from elsewhere; before the owner sleeps.
@@ -228,6 +239,7 @@ impl<O: Send + Sync + 'static> Slab<O> {
 
     /// The segment was full, and is not any more.
     #[cold]
+    #[inline(never)]
     fn put_on_shelf(&self, segment: NonNull<Segment>) {
         // SAFETY: our callers have it from a chunk of ours.
         let class = unsafe { segment.as_ref() }.class();
