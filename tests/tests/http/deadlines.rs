@@ -273,6 +273,8 @@ fn drain_does_not_wait_for_a_head() {
     quick.send("GET / HTTP/1.1\r\n");
     std::thread::sleep(Duration::from_millis(100));
     server.stop();
+    // Until it has heard of that.
+    std::thread::sleep(Duration::from_millis(200));
     quick.send("Host: a\r\n\r\n");
     for (client, status) in [(&mut quick, 200), (&mut slow, 408)] {
         let answer = client.answer();
