@@ -250,8 +250,10 @@ fn print(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
     println!(
-        "{what}: p50 {:?}, p99 {:?}, longest {:?}, of {}",
+        "{what}: p50 {:?}, p90 {:?}, p95 {:?}, p99 {:?}, longest {:?}, of {}",
         at(50),
+        at(90),
+        at(95),
         at(99),
         at(100),
         times.len()
