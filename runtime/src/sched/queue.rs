@@ -5,7 +5,7 @@
 //!
 //! | queue | when | push and pop | a steal |
 //! |---|---|---|---|
-//! | [`fast_queue`](super::fast_queue) | the kernel has membarrier(2), or `FILCH_QUEUE` is `fast` | plain loads and stores | a system call, and half of all there is |
+//! | [`fast_queue`] | the kernel has membarrier(2), or `FILCH_QUEUE` is `fast` | plain loads and stores | a system call, and half of all there is |
 //! | [`deque`] (crossbeam-deque) | it has not, or `FILCH_QUEUE` is `portable` | a locked instruction each | at most 32 at a time |
 //!
 //! Figures: docs/decisions/queue.md.
