@@ -8,6 +8,7 @@
 //! little, and each flag is a build that somebody forgets to test); benchmarks inside the crate (they need nightly).
 
 use crate::sched::{queue, slot};
+use crate::sys::barrier;
 use crate::task::header::Header;
 use crate::task::refs::Notified;
 use std::ptr::{self, NonNull};
@@ -83,6 +84,7 @@ impl Slot {
     /// An empty one.
     #[expect(clippy::new_without_default, reason = "nobody wants one")]
     pub fn new() -> Self {
+        barrier::init();
         let (shared, owner) = slot::Slot::new();
         Self { shared, owner }
     }

@@ -34,7 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("actor", PUBLIC),
     ("observe", &["util", "task", "runtime"]),
     // Hidden: single operations of the scheduler, for benchmarks.
-    ("bench_doors", &["task", "sched"]),
+    ("bench_doors", &["sys", "task", "sched"]),
 ];
 
 /// What the public faces stand on: the runtime and below, but not the reactor.

@@ -35,7 +35,7 @@
 //! Rejected: growth by copying into a larger ring (a pause of a millisecond for half a million tasks, and thieves that read the old one); nulling
 //! every slot of a theft (twice the writes).
 
-use crate::sys::barrier;
+use crate::sys::barrier::{self, Seen};
 use crate::sys::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 use std::cell::Cell;
@@ -98,7 +98,7 @@ pub(crate) struct Owner<T> {
     /// The next position to add at.
     tail: Cell<usize>,
     /// The last epoch that was looked into.
-    seen: Cell<usize>,
+    seen: Seen,
     /// The block to take from, and the position behind its last slot.
     first: Cell<NonNull<Block<T>>>,
     first_end: Cell<usize>,
@@ -148,7 +148,7 @@ fn new_at<T>(first: usize) -> (Owner<T>, Arc<Queue<T>>) {
         queue: queue.clone(),
         own: Cell::new(first),
         tail: Cell::new(first),
-        seen: Cell::new(0),
+        seen: Seen::new(),
         first: Cell::new(block),
         first_end: Cell::new(end),
         last: Cell::new(block),
@@ -212,8 +212,7 @@ impl<T> Owner<T> {
         let item = slot.load(Ordering::Relaxed);
         prefetch(first.slot(own.wrapping_add(AHEAD)).load(Ordering::Relaxed));
         self.claim(own.wrapping_add(1));
-        barrier::light();
-        if self.queue.epoch.epoch.load(Ordering::Relaxed) == self.seen.get() {
+        if self.seen.is_current(&self.queue.epoch.epoch) {
             return NonNull::new(item);
         }
         self.pop_contended(slot)
@@ -255,7 +254,7 @@ impl<T> Owner<T> {
     /// Goes on behind what was stolen, and leaves the blocks that are used up by that.
     fn catch_up(&self, thieves: &mut Thieves<T>) {
         let epoch = &self.queue.epoch;
-        self.seen.set(epoch.epoch.load(Ordering::Relaxed));
+        self.seen.note(epoch.epoch.load(Ordering::Relaxed));
         let stolen_to = epoch.stolen_to.load(Ordering::Relaxed);
         self.claim(later(self.own.get(), stolen_to));
         self.leave_blocks(thieves);

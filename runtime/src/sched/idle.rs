@@ -65,10 +65,10 @@ impl Idle {
         // (or `end_search`) and the look around that must follow it.
         barrier::light();
         let word = self.word.load(Ordering::Relaxed);
-        if word < SLEEPING || word & SEARCHING_MASK != 0 {
+        if word < SLEEPING {
             return None;
         }
-        self.wake_one_slow()
+        self.wake_one_slow(word)
     }
 
     /// The same for threads that are no workers: they are rare enough to pay for a full fence.
@@ -78,8 +78,13 @@ impl Idle {
         self.wake_one_for_work()
     }
 
+    /// Somebody sleeps, says the word.
     #[cold]
-    fn wake_one_slow(&self) -> Option<usize> {
+    #[inline(never)]
+    fn wake_one_slow(&self, word: usize) -> Option<usize> {
+        if word & SEARCHING_MASK != 0 {
+            return None;
+        }
         let mut sleepers = self.sleepers.lock();
         // ORDERING: Relaxed: later in this thread than the load in `wake_one_for_work`, so what that could see this sees.
         if self.word.load(Ordering::Relaxed) & SEARCHING_MASK != 0 {

@@ -20,7 +20,7 @@
 //! Rejected: an atomic swap on both sides (a locked instruction per spawn and per wake, 9 ns); a slot that nobody can steal from
 //! (what stands in it is stranded for as long as its owner computes).
 
-use crate::sys::barrier;
+use crate::sys::barrier::{self, Seen};
 use crate::sys::sync::Mutex;
 use crate::sys::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::cell::Cell;
@@ -44,7 +44,7 @@ unsafe impl<T> Sync for Slot<T> {}
 #[derive(Debug)]
 pub(crate) struct Owner<T> {
     held: Cell<*mut T>,
-    seen: Cell<usize>,
+    seen: Seen,
 }
 
 // SAFETY: it moves with the owner's right to the slot, and the pointer is not looked behind.
@@ -61,7 +61,7 @@ impl<T> Slot<T> {
             slot,
             Owner {
                 held: Cell::new(ptr::null_mut()),
-                seen: Cell::new(0),
+                seen: Seen::new(),
             },
         )
     }
@@ -99,8 +99,7 @@ impl<T> Owner<T> {
         let old = self.held.replace(new);
         // ORDERING: Release pairs with the thief's Acquire load. Ordered before the epoch load by the light barrier.
         slot.task.store(new, Ordering::Release);
-        barrier::light();
-        if slot.epoch.load(Ordering::Relaxed) == self.seen.get() {
+        if self.seen.is_current(&slot.epoch) {
             return old;
         }
         self.replace_slow(slot, old, new)
@@ -122,7 +121,7 @@ impl<T> Owner<T> {
     fn replace_slow(&self, slot: &Slot<T>, old: *mut T, new: *mut T) -> *mut T {
         let mut stolen = slot.stolen.lock();
         // ORDERING: Relaxed: changed under this lock only.
-        self.seen.set(slot.epoch.load(Ordering::Relaxed));
+        self.seen.note(slot.epoch.load(Ordering::Relaxed));
         let gone = std::mem::replace(&mut *stolen, ptr::null_mut());
         if gone.is_null() {
             return old;

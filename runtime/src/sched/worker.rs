@@ -89,10 +89,6 @@ fn next(entered: &Entered) -> Option<Notified> {
             core.maintain();
         }
         if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
-            if core.is_searching.get() {
-                // Woken as a searcher, and its own driver, or a look at the injector, had something too.
-                core.end_search();
-            }
             core.note_poll();
             return Some(task);
         }
@@ -106,18 +102,22 @@ impl Core {
         self.remote().polls_in(0) == self.batch_ends.get() || self.remote().is_called()
     }
 
-    /// The own queue is empty: a task from elsewhere, or none after a sleep.
+    /// The own queue is empty: a task from elsewhere, after a sleep if need be; none when the scheduler closes.
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<Notified> {
-        if self.shared.shutdown.is_closing() {
-            self.end_batch();
-            return None;
-        }
-        let task = self.find_work();
-        if task.is_none() {
+        while !self.shared.shutdown.is_closing() {
+            if let Some(task) = self.find_work() {
+                return Some(task);
+            }
             self.sleep();
+            if let Some(task) = self.next_task() {
+                // Woken as a searcher perhaps, and its own driver had something too.
+                self.end_search();
+                return Some(task);
+            }
         }
-        task
+        self.end_batch();
+        None
     }
 
     /// Before each poll.

@@ -9,13 +9,53 @@
 //! | [`light`], frequent | compiler fence, 0 ns | `fence(SeqCst)`, about 12 ns |
 //! | [`heavy`], rare | system call, 0.2 us alone, 3 us with another thread running | `fence(SeqCst)` |
 //!
+//! [`Seen`] is the frequent side of a protocol with an *epoch*: who does the rare thing counts the epoch up, under a lock, and passes the heavy side. The
+//! frequent side publishes what it does, and asks whether the epoch is still the one it knows; if not it takes the lock, which orders everything. Without
+//! membarrier it never is, so that the common path has nothing to ask but that.
+//!
 //! Whether membarrier is to be had is found out once, by [`init`], before any thread of a runtime starts; both
 //! sides of a protocol therefore agree on it. Source: membarrier(2), `MEMBARRIER_CMD_PRIVATE_EXPEDITED`.
 
 #[cfg(not(any(loom, shuttle, miri)))]
+use asymmetric::order;
+#[cfg(not(any(loom, shuttle, miri)))]
 pub(crate) use asymmetric::{heavy, init, is_asymmetric, light};
 #[cfg(any(loom, shuttle, miri))]
+use symmetric::light as order;
+#[cfg(any(loom, shuttle, miri))]
 pub(crate) use symmetric::{heavy, init, is_asymmetric, light};
+
+use crate::sys::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+
+/// The last epoch that the frequent side has looked into.
+#[derive(Debug)]
+pub(crate) struct Seen(Cell<usize>);
+
+/// An epoch that never comes: they count up from 0.
+const NEVER: usize = usize::MAX;
+
+impl Seen {
+    /// Before the first epoch ends. Whether there is membarrier must be known by now.
+    pub(crate) fn new() -> Self {
+        Self(Cell::new(if is_asymmetric() { 0 } else { NEVER }))
+    }
+
+    /// Whether nobody has come between: what this thread has stored before is seen by whoever counts the epoch up after this.
+    #[inline(always)]
+    pub(crate) fn is_current(&self, epoch: &AtomicUsize) -> bool {
+        order();
+        // ORDERING: ordered behind the caller's stores by the above; partner is the heavy barrier behind the store of the epoch.
+        epoch.load(Ordering::Relaxed) == self.0.get()
+    }
+
+    /// Takes note of an epoch that was looked into, under the lock.
+    pub(crate) fn note(&self, epoch: usize) {
+        if is_asymmetric() {
+            self.0.set(epoch);
+        }
+    }
+}
 
 #[cfg(not(any(loom, shuttle, miri)))]
 mod asymmetric {
@@ -52,6 +92,12 @@ mod asymmetric {
         } else {
             fence(Ordering::SeqCst);
         }
+    }
+
+    /// What [`light`] is where there is membarrier.
+    #[inline(always)]
+    pub(super) fn order() {
+        compiler_fence(Ordering::SeqCst);
     }
 
     /// The rare side's fence, which counts for every thread of the process.

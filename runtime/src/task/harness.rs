@@ -136,6 +136,15 @@ where
                     S::reschedule(unsafe { Notified::from_raw(cell) });
                 }
             }
+            Ok(Poll::Ready(output)) if state.is_unshared() => {
+                // The end of an ordinary detached task: nobody refers to it, so that nobody can while its future is dropped.
+                // SAFETY: as above; the future is not polled again.
+                let dropped = unsafe { Self::drop_future(cell) };
+                drop_quietly((dropped, output));
+                state.complete_unshared();
+                // SAFETY: complete, and nobody refers to the cell.
+                unsafe { Self::free(cell) };
+            }
             // SAFETY: as above; the future has returned its output.
             Ok(Poll::Ready(output)) => unsafe { Self::finish(cell, Ok(output)) },
             // SAFETY: as above; the future has panicked and is not polled again.
@@ -174,7 +183,7 @@ where
     /// # Safety
     ///
     /// The caller is the runner of a running task whose future is still in its place, and will not be polled again.
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn finish(cell: NonNull<Header>, output: Result<F::Output, JoinError>) {
         // SAFETY: passed on to the caller.
         let output = match unsafe { Self::drop_future(cell) } {

@@ -161,6 +161,19 @@ impl State {
         self.0.load(Ordering::Acquire) & JOIN_INTEREST != 0
     }
 
+    /// Whether a running task is exclusive and was not asked to do anything meanwhile.
+    #[inline]
+    pub(crate) fn is_unshared(&self) -> bool {
+        self.0.load(Ordering::Acquire) == RUNNING
+    }
+
+    /// Running -> complete, if it [is unshared](Self::is_unshared); the cell is to be freed.
+    #[inline]
+    pub(crate) fn complete_unshared(&self) {
+        debug_assert!(self.is_unshared());
+        self.0.store(COMPLETE, Ordering::Relaxed);
+    }
+
     /// Running -> complete. `has_output` tells whether an output is stored; it must not be when nobody wants it.
     #[inline]
     pub(crate) fn complete(&self, has_output: bool) -> Completion {
