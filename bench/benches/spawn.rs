@@ -15,11 +15,9 @@
     reason = "a benchmark measures real time; nobody simulates it"
 )]
 
-#[path = "../src/counters.rs"]
-mod counters;
-
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use filch::Runtime;
+use filch_bench_common::counters;
 use std::time::{Duration, Instant};
 
 #[global_allocator]

@@ -17,11 +17,9 @@
     reason = "a benchmark measures real time; nobody simulates it"
 )]
 
-#[path = "../src/counters.rs"]
-mod counters;
-
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use filch::Runtime;
+use filch_bench_common::counters;
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};

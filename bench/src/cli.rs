@@ -5,10 +5,10 @@
 //! [`SpawnArgs::check`].
 
 use crate::child;
-use crate::memory;
 use crate::plan::{Job, Memory, Mode};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use filch_bench_common::memory;
 use std::ffi::OsString;
 
 /// The most workers: far more than any machine has cores; above it somebody mistook the flag.

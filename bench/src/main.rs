@@ -6,18 +6,14 @@
 //! | `plan` | what is one measurement, and what is its result? |
 //! | `child` | how does each measurement get a process of its own? |
 //! | `spawn` | what is the work that is measured? |
-//! | `counters` | how is it known that all coroutines have run? |
-//! | `memory` | how much memory is resident, and how much was at most? |
+//! | `filch_bench_common` | how is it known that all have run, how much memory is resident, what time is it? |
 //! | `stats` | which one figure stands for several rounds? |
 //! | `report`, `table`, `talk`, `machine`, `json` | how is it told? |
 
 mod child;
 mod cli;
-mod clock;
-mod counters;
 mod json;
 mod machine;
-mod memory;
 mod plan;
 mod report;
 mod spawn;

@@ -14,12 +14,11 @@
 //! And the thread that is no worker? It sleeps [`LOOK_EVERY`] between two looks, since with as many workers as cores a thread that
 //! spins takes time from them; it learns of the end that much too late, 0.1 ms at most with the kernel's slack.
 
-use crate::clock::{block_for, now};
-use crate::counters;
-use crate::memory;
 use crate::plan::{Job, Mode, Round};
 use filch::runtime::Builder;
 use filch::{JoinHandle, Runtime};
+use filch_bench_common::clock::{block_for, now};
+use filch_bench_common::{counters, memory};
 use std::io;
 use std::time::{Duration, Instant};
 

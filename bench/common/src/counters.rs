@@ -28,7 +28,7 @@ thread_local! {
 
 /// What the body of an empty coroutine does.
 #[inline]
-pub(crate) fn add_one() {
+pub fn add_one() {
     let counter = match MINE.get() {
         Some(counter) => counter,
         None => claim(),
@@ -39,7 +39,7 @@ pub(crate) fn add_one() {
 }
 
 /// How many have been counted so far, by all threads since the process began.
-pub(crate) fn sum() -> usize {
+pub fn sum() -> usize {
     // ORDERING: a counter that is claimed only now is seen by the next call.
     let claimed = CLAIMED.load(Ordering::Relaxed);
     COUNTERS[..claimed]
@@ -57,21 +57,21 @@ fn claim() -> &'static Counter {
 
 #[cfg(test)]
 mod tests {
-    // No `use`: the criterion benches include this file, and are built for tests without any.
+    use super::*;
 
     #[test]
     fn each_thread_counts_for_itself_and_the_sum_is_everybodys() {
-        let before = super::sum();
+        let before = sum();
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| (0..1000).for_each(|_| super::add_one()));
+                scope.spawn(|| (0..1000).for_each(|_| add_one()));
             }
         });
-        assert_eq!(super::sum() - before, 3000);
+        assert_eq!(sum() - before, 3000);
     }
 
     #[test]
     fn counters_share_no_line() {
-        assert_eq!(size_of::<super::Counter>(), 128);
+        assert_eq!(size_of::<Counter>(), 128);
     }
 }

@@ -8,23 +8,35 @@ use std::fs;
 use std::io;
 
 /// Bytes resident now.
-pub(crate) fn resident_bytes() -> io::Result<u64> {
+///
+/// # Errors
+///
+/// If the kernel does not tell.
+pub fn resident_bytes() -> io::Result<u64> {
     field(&fs::read_to_string("/proc/self/smaps_rollup")?, "Rss:")
 }
 
 /// The most bytes that were resident at a time, since the process began or since [`forget_peak`].
-pub(crate) fn peak_bytes() -> io::Result<u64> {
+///
+/// # Errors
+///
+/// If the kernel does not tell.
+pub fn peak_bytes() -> io::Result<u64> {
     field(&fs::read_to_string("/proc/self/status")?, "VmHWM:")
 }
 
 /// Lets the peak begin anew. Where that is forbidden the peak is of the whole process, which in a child that has done nothing
 /// else is nearly the same.
-pub(crate) fn forget_peak() {
+pub fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
 /// Bytes that could be had without swapping.
-pub(crate) fn available_bytes() -> io::Result<u64> {
+///
+/// # Errors
+///
+/// If the kernel does not tell.
+pub fn available_bytes() -> io::Result<u64> {
     field(&fs::read_to_string("/proc/meminfo")?, "MemAvailable:")
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
     clippy::disallowed_methods,
     reason = "a benchmark measures real time; nobody simulates it"
 )]
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
@@ -18,6 +18,6 @@ pub(crate) fn now() -> Instant {
     clippy::disallowed_methods,
     reason = "called on threads that are no workers only"
 )]
-pub(crate) fn block_for(time: Duration) {
+pub fn block_for(time: Duration) {
     std::thread::sleep(time);
 }

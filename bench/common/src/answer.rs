@@ -1,0 +1,148 @@
+//! How does a process measure, and tell?
+//!
+//! The runtime is built, its threads get a moment to fall asleep; then repetitions that warm up, then repetitions that count. The
+//! answer is one line of JSON on standard output, with a figure per repetition that counted, in seconds or in bytes:
+//!
+//! ```json
+//! {"figures":[0.0101,0.0099,0.0103]}
+//! {"cannot":"it has one thread"}
+//! ```
+//!
+//! Then the process exits, without ending the runtime: that is not measured, and with a million parked tasks it takes longer
+//! than what is.
+
+use crate::clock::{block_for, now};
+use crate::job::{Cannot, Job};
+use crate::memory;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long new workers get until they sleep: starting a thread takes 0.1 ms. A guess on the safe side.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Until parked tasks are weighed: runtimes and allocators may give back what the start took for a while.
+const SETTLE_PARKED: Duration = Duration::from_millis(500);
+
+/// No repetition begins after the measured ones together took this long: slow peers have a smaller relative noise, and would make
+/// a comparison take hours.
+const ENOUGH: Duration = Duration::from_secs(1);
+
+/// The exit status for a command line that is not understood.
+const BAD_ARGUMENTS: u8 = 2;
+
+/// What repeats the job on a runtime. It gives how long that took.
+pub trait Bench {
+    /// Does it once.
+    fn repeat(&mut self) -> Duration;
+}
+
+impl<F: FnMut() -> Duration> Bench for F {
+    fn repeat(&mut self) -> Duration {
+        self()
+    }
+}
+
+/// Does the job on the command line with the bench that `build` makes for it, and prints the answer.
+pub fn answer<B: Bench>(
+    words: impl Iterator<Item = String>,
+    build: impl FnOnce(&Job) -> Result<B, Cannot>,
+) -> ExitCode {
+    let words: Vec<_> = words.collect();
+    match Job::from_words(&words) {
+        Ok(job) => {
+            println!("{}", line(&job, build));
+            std::process::exit(0)
+        }
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            ExitCode::from(BAD_ARGUMENTS)
+        }
+    }
+}
+
+fn line<B: Bench>(job: &Job, build: impl FnOnce(&Job) -> Result<B, Cannot>) -> String {
+    let mut bench = match build(job) {
+        Ok(bench) => bench,
+        Err(Cannot(why)) => return format!(r#"{{"cannot":"{why}"}}"#),
+    };
+    block_for(SETTLE);
+    let figures = if job.work.is_parked() {
+        vec![weigh(&mut bench)]
+    } else {
+        time(&mut bench, job)
+    };
+    // {:?} writes a finite number so that JSON reads it back as the same one.
+    format!(r#"{{"figures":{figures:?}}}"#)
+}
+
+/// Seconds of each repetition.
+fn time(bench: &mut impl Bench, job: &Job) -> Vec<f64> {
+    for _ in 0..job.warm_ups {
+        bench.repeat();
+    }
+    let begun = now();
+    let mut figures = Vec::with_capacity(job.repetitions);
+    while figures.len() < job.repetitions && (figures.is_empty() || begun.elapsed() < ENOUGH) {
+        figures.push(bench.repeat().as_secs_f64());
+    }
+    figures
+}
+
+/// By how many bytes resident memory has grown for good. Once per process: what stays cannot be measured again.
+fn weigh(bench: &mut impl Bench) -> f64 {
+    let resident = || memory::resident_bytes().expect("the kernel tells what is resident");
+    let before = resident();
+    bench.repeat();
+    block_for(SETTLE_PARKED);
+    resident().saturating_sub(before) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Work;
+
+    const JOB: Job = Job {
+        work: Work::Fib,
+        workers: 1,
+        size: 1,
+        warm_ups: 2,
+        repetitions: 3,
+    };
+
+    #[test]
+    fn what_warms_up_does_not_count() {
+        let mut times = 0;
+        let answer = line(&JOB, |_| {
+            Ok(|| {
+                times += 1;
+                Duration::from_millis(250 * times)
+            })
+        });
+        assert_eq!(answer, r#"{"figures":[0.75, 1.0, 1.25]}"#);
+    }
+
+    #[test]
+    fn who_cannot_says_why() {
+        let cannot = |_: &Job| Err::<fn() -> Duration, _>(Cannot("it has one thread"));
+        assert_eq!(line(&JOB, cannot), r#"{"cannot":"it has one thread"}"#);
+    }
+
+    #[test]
+    fn parked_tasks_are_weighed() {
+        let job = Job {
+            work: Work::ParkedDetached,
+            ..JOB
+        };
+        let mut kept = Vec::new();
+        let answer = line(&job, |_| {
+            Ok(|| {
+                kept.resize(8 << 20, 1_u8);
+                Duration::ZERO
+            })
+        });
+        let bytes = answer.trim_start_matches(r#"{"figures":["#);
+        let bytes: f64 = bytes.trim_end_matches("]}").parse().expect("a number");
+        assert!(bytes > 7e6, "{answer}");
+    }
+}

@@ -1,0 +1,144 @@
+//! What is this process asked to measure?
+//!
+//! Five words: the work, the number of workers, the size, how many times to warm up and how many to measure. The same five for
+//! every peer, whatever it is written in.
+
+use std::str::FromStr;
+
+/// What is done once per repetition. `size` is [`Job::size`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A task starts `size` empty coroutines and keeps no handle. Seconds.
+    EmptyDetached,
+    /// The same with handles kept, and awaited one after the other. Seconds.
+    EmptyJoined,
+    /// A thread that is no worker starts them and keeps no handle. Seconds.
+    EmptyOutside,
+    /// `size` coroutines that wait for ever, without handle. Bytes that stay resident.
+    ParkedDetached,
+    /// The same with handles kept. Bytes that stay resident.
+    ParkedJoined,
+    /// One task gives up its turn `size` times. Seconds.
+    YieldOne,
+    /// 1000 tasks do, `size` times together. Seconds.
+    YieldEach,
+    /// The `size`-th Fibonacci number by naive recursion, each call a coroutine that is awaited. Seconds.
+    Fib,
+    /// A tree of coroutines with `size` leaves, ten children each, that adds up their numbers. Seconds.
+    Skynet,
+}
+
+/// The words for the works.
+const WORKS: [(&str, Work); 9] = [
+    ("empty-detached", Work::EmptyDetached),
+    ("empty-joined", Work::EmptyJoined),
+    ("empty-outside", Work::EmptyOutside),
+    ("parked-detached", Work::ParkedDetached),
+    ("parked-joined", Work::ParkedJoined),
+    ("yield-one", Work::YieldOne),
+    ("yield-each", Work::YieldEach),
+    ("fib", Work::Fib),
+    ("skynet", Work::Skynet),
+];
+
+impl Work {
+    /// The word for it.
+    ///
+    /// # Panics
+    ///
+    /// Never: each has one.
+    pub fn word(self) -> &'static str {
+        let row = WORKS.iter().find(|row| row.1 == self);
+        row.expect("each work has a word").0
+    }
+
+    /// Whether bytes are measured, and not seconds.
+    pub fn is_parked(self) -> bool {
+        matches!(self, Self::ParkedDetached | Self::ParkedJoined)
+    }
+}
+
+/// What a process is asked to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// What is done in a repetition.
+    pub work: Work,
+    /// On how many threads.
+    pub workers: usize,
+    /// How large it is; [`Work`] says of what.
+    pub size: usize,
+    /// So many repetitions come first and do not count.
+    pub warm_ups: usize,
+    /// So many count; slow ones are cut short, see [`mod@crate::answer`].
+    pub repetitions: usize,
+}
+
+impl Job {
+    /// The command line that [`Job::from_words`] reads.
+    pub fn words(&self) -> [String; 5] {
+        [
+            self.work.word().to_owned(),
+            self.workers.to_string(),
+            self.size.to_string(),
+            self.warm_ups.to_string(),
+            self.repetitions.to_string(),
+        ]
+    }
+
+    /// Reads a command line.
+    ///
+    /// # Errors
+    ///
+    /// What is expected, if this is not it.
+    pub fn from_words(words: &[String]) -> Result<Self, String> {
+        let [work, workers, size, warm_ups, repetitions] = words else {
+            return Err("expected WORK WORKERS SIZE WARM_UPS REPETITIONS".to_owned());
+        };
+        let row = WORKS.iter().find(|row| row.0 == work);
+        Ok(Self {
+            work: row.ok_or_else(|| format!("there is no work '{work}'"))?.1,
+            workers: number(workers)?,
+            size: number(size)?,
+            warm_ups: number(warm_ups)?,
+            repetitions: number(repetitions)?,
+        })
+    }
+}
+
+fn number(word: &str) -> Result<usize, String> {
+    usize::from_str(word).map_err(|_| format!("'{word}' is no number"))
+}
+
+/// Why a peer cannot do a job at all: it has one thread, say. No failure; part of what the peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cannot(pub &'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_survives_the_command_line() {
+        for (_, work) in WORKS {
+            let job = Job {
+                work,
+                workers: 2,
+                size: 500_000,
+                warm_ups: 1,
+                repetitions: 5,
+            };
+            assert_eq!(Job::from_words(&job.words()), Ok(job));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let read = |line: &str| {
+            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+            Job::from_words(&words).expect_err(line)
+        };
+        assert!(read("fib 1 2").contains("WORKERS"));
+        assert!(read("fob 1 2 3 4").contains("fob"));
+        assert!(read("fib 1 x 3 4").contains("'x'"));
+    }
+}
