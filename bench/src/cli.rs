@@ -5,6 +5,7 @@
 //! [`SpawnArgs::check`].
 
 use crate::child;
+use crate::compare::{self, CompareArgs};
 use crate::plan::{Job, Memory, Mode};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +53,10 @@ pub(crate) enum Asked {
     Spawn(Choices),
     /// To measure as a child.
     Child(Job),
+    /// To compare and report.
+    Compare(compare::Choices),
+    /// To measure filch as a child of the comparison.
+    CompareChild(Vec<String>),
 }
 
 /// The choices for `spawn`.
@@ -85,6 +90,12 @@ enum Command {
     /// One measurement in a process of its own
     #[command(name = child::SUBCOMMAND, hide = true)]
     Child(ChildArgs),
+    /// Every workload on filch and its peers in turn
+    #[command(after_help = compare::AFTER_HELP)]
+    Compare(CompareArgs),
+    /// One run of filch in a comparison
+    #[command(name = compare::SUBCOMMAND, hide = true)]
+    CompareChild { words: Vec<String> },
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +165,8 @@ pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Asked, Strin
         None => cli.spawn.check().map(Asked::Spawn),
         Some(Command::Spawn(args)) => args.check().map(Asked::Spawn),
         Some(Command::Child(args)) => Ok(Asked::Child(args.job())),
+        Some(Command::Compare(args)) => args.check(all_workers()?).map(Asked::Compare),
+        Some(Command::CompareChild { words }) => Ok(Asked::CompareChild(words)),
     }
 }
 

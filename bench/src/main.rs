@@ -1,4 +1,4 @@
-//! `filch-bench`: how long do 500 000 empty coroutines take, and how much memory?
+//! `filch-bench`: how long do 500 000 empty coroutines take, and how much memory? And how does that compare?
 //!
 //! | file | answers |
 //! |---|---|
@@ -8,13 +8,16 @@
 //! | `spawn` | what is the work that is measured? |
 //! | `filch_bench_common` | how is it known that all have run, how much memory is resident, what time is it? |
 //! | `stats` | which one figure stands for several rounds? |
-//! | `report`, `table`, `talk`, `machine`, `json` | how is it told? |
+//! | `report`, `table`, `talk`, `machine`, `json`, `progress` | how is it told? |
+//! | `compare` | how do filch and its peers do beside each other? |
 
 mod child;
 mod cli;
+mod compare;
 mod json;
 mod machine;
 mod plan;
+mod progress;
 mod report;
 mod spawn;
 mod stats;
@@ -39,6 +42,12 @@ fn main() -> ExitCode {
         }
         Ok(Asked::Spawn(choices)) => report::run(&choices),
         Ok(Asked::Child(job)) => child::serve(&job),
+        Ok(Asked::Compare(choices)) if choices.list => {
+            print!("{}", compare::list(&choices));
+            Ok(())
+        }
+        Ok(Asked::Compare(choices)) => compare::run(&choices),
+        Ok(Asked::CompareChild(words)) => return compare::serve(words),
         Err(sentence) => {
             eprintln!("filch-bench: {sentence}");
             return ExitCode::from(BAD_ARGUMENTS);

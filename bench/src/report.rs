@@ -8,16 +8,16 @@ use crate::cli::Choices;
 use crate::json;
 use crate::machine;
 use crate::plan::{Job, Measured, Mode};
+use crate::progress;
 use crate::table::Column::{Figure, Text};
 use crate::table::Table;
 use crate::talk;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, Write};
 
 /// Measures what is asked for and tells it.
 pub(crate) fn run(choices: &Choices) -> io::Result<()> {
     let machine = machine::line();
-    let bar = bar(&choices.jobs);
+    let bar = progress::bar(choices.jobs.iter().map(|job| job.rounds).sum());
     let mut measured = Vec::with_capacity(choices.jobs.len());
     for &job in &choices.jobs {
         bar.set_message(name(&job));
@@ -33,14 +33,6 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
         return Ok(());
     }
     io::stdout().write_all(text(&machine, &measured).as_bytes())
-}
-
-/// A bar of as many steps as there are rounds. Where standard error is no terminal it draws nothing.
-fn bar(jobs: &[Job]) -> ProgressBar {
-    let rounds: usize = jobs.iter().map(|job| job.rounds).sum();
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rounds  {msg}")
-        .expect("the template is right");
-    ProgressBar::new(rounds as u64).with_style(style)
 }
 
 /// The report for people.

@@ -30,22 +30,13 @@ const ENOUGH: Duration = Duration::from_secs(1);
 /// The exit status for a command line that is not understood.
 const BAD_ARGUMENTS: u8 = 2;
 
-/// What repeats the job on a runtime. It gives how long that took.
-pub trait Bench {
-    /// Does it once.
-    fn repeat(&mut self) -> Duration;
-}
-
-impl<F: FnMut() -> Duration> Bench for F {
-    fn repeat(&mut self) -> Duration {
-        self()
-    }
-}
+/// Does the job once on a runtime, and gives how long that took.
+pub type Bench = Box<dyn FnMut() -> Duration>;
 
 /// Does the job on the command line with the bench that `build` makes for it, and prints the answer.
-pub fn answer<B: Bench>(
+pub fn answer(
     words: impl Iterator<Item = String>,
-    build: impl FnOnce(&Job) -> Result<B, Cannot>,
+    build: impl FnOnce(&Job) -> Result<Bench, Cannot>,
 ) -> ExitCode {
     let words: Vec<_> = words.collect();
     match Job::from_words(&words) {
@@ -60,7 +51,7 @@ pub fn answer<B: Bench>(
     }
 }
 
-fn line<B: Bench>(job: &Job, build: impl FnOnce(&Job) -> Result<B, Cannot>) -> String {
+fn line(job: &Job, build: impl FnOnce(&Job) -> Result<Bench, Cannot>) -> String {
     let mut bench = match build(job) {
         Ok(bench) => bench,
         Err(Cannot(why)) => return format!(r#"{{"cannot":"{why}"}}"#),
@@ -76,23 +67,23 @@ fn line<B: Bench>(job: &Job, build: impl FnOnce(&Job) -> Result<B, Cannot>) -> S
 }
 
 /// Seconds of each repetition.
-fn time(bench: &mut impl Bench, job: &Job) -> Vec<f64> {
+fn time(bench: &mut Bench, job: &Job) -> Vec<f64> {
     for _ in 0..job.warm_ups {
-        bench.repeat();
+        bench();
     }
     let begun = now();
     let mut figures = Vec::with_capacity(job.repetitions);
     while figures.len() < job.repetitions && (figures.is_empty() || begun.elapsed() < ENOUGH) {
-        figures.push(bench.repeat().as_secs_f64());
+        figures.push(bench().as_secs_f64());
     }
     figures
 }
 
 /// By how many bytes resident memory has grown for good. Once per process: what stays cannot be measured again.
-fn weigh(bench: &mut impl Bench) -> f64 {
+fn weigh(bench: &mut Bench) -> f64 {
     let resident = || memory::resident_bytes().expect("the kernel tells what is resident");
     let before = resident();
-    bench.repeat();
+    bench();
     block_for(SETTLE_PARKED);
     resident().saturating_sub(before) as f64
 }
@@ -114,17 +105,17 @@ mod tests {
     fn what_warms_up_does_not_count() {
         let mut times = 0;
         let answer = line(&JOB, |_| {
-            Ok(|| {
+            Ok(Box::new(move || {
                 times += 1;
                 Duration::from_millis(250 * times)
-            })
+            }))
         });
         assert_eq!(answer, r#"{"figures":[0.75, 1.0, 1.25]}"#);
     }
 
     #[test]
     fn who_cannot_says_why() {
-        let cannot = |_: &Job| Err::<fn() -> Duration, _>(Cannot("it has one thread"));
+        let cannot = |_: &Job| Err(Cannot("it has one thread"));
         assert_eq!(line(&JOB, cannot), r#"{"cannot":"it has one thread"}"#);
     }
 
@@ -136,10 +127,10 @@ mod tests {
         };
         let mut kept = Vec::new();
         let answer = line(&job, |_| {
-            Ok(|| {
+            Ok(Box::new(move || {
                 kept.resize(8 << 20, 1_u8);
                 Duration::ZERO
-            })
+            }))
         });
         let bytes = answer.trim_start_matches(r#"{"figures":["#);
         let bytes: f64 = bytes.trim_end_matches("]}").parse().expect("a number");

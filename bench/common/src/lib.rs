@@ -16,5 +16,5 @@ pub mod counters;
 pub mod job;
 pub mod memory;
 
-pub use answer::answer;
+pub use answer::{Bench, answer};
 pub use job::{Cannot, Job, Work};

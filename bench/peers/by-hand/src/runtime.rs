@@ -1,0 +1,65 @@
+//! What do the words of the workloads mean on the executor made by hand?
+
+use crate::executor;
+use async_task::Task;
+use filch_bench_common::Cannot;
+use futures_lite::future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub(crate) use futures_lite::future::yield_now;
+pub(crate) use std::marker::Send as Travels;
+
+pub(crate) struct Runtime;
+
+impl Runtime {
+    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
+        executor::start(workers);
+        Ok(Self)
+    }
+
+    pub(crate) fn run<F>(&mut self, future: F) -> F::Output
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        future::block_on(executor::spawn(future))
+    }
+
+    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
+        Ok(Outside)
+    }
+}
+
+pub(crate) struct Outside;
+
+impl Outside {
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {
+        spawn(future)
+    }
+}
+
+#[inline]
+pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    Handle(executor::spawn(future))
+}
+
+pub(crate) struct Handle<T>(Task<T>);
+
+impl<T> Handle<T> {
+    #[inline]
+    pub(crate) fn detach(self) {
+        self.0.detach();
+    }
+}
+
+impl<T> Future for Handle<T> {
+    type Output = T;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}

@@ -1,0 +1,140 @@
+//! What is the same work with coroutines that have stacks?
+//!
+//! may's coroutines are closures that block, so the source that peers with futures share does not fit. Each workload here has
+//! the shape of its namesake there (`bench/workloads`), word by word. A stack is two mappings (itself and its guard page), of
+//! which Linux allows a process 65 530 by default (`vm.max_map_count`): where more coroutines than half of that live at a time, may
+//! fails, and says so.
+//!
+//! One difference: a coroutine that waits for the counters sleeps, as a thread does, instead of giving up its turn. On a worker
+//! that has a coroutine which only yields, may 0.3.51 never starts new ones.
+
+use filch_bench_common::clock::{block_for, now};
+use filch_bench_common::{Bench, Cannot, Job, Work, counters};
+use may::coroutine::{JoinHandle, sleep, yield_now};
+use may::go;
+use std::time::Duration;
+
+/// How long whoever waits for the counters sleeps between two looks.
+const LOOK_EVERY: Duration = Duration::from_micros(50);
+const YIELDING_TASKS: usize = 1000;
+const CHILDREN: u64 = 10;
+
+pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
+    may::config().set_workers(job.workers);
+    let size = job.size;
+    Ok(match job.work {
+        Work::EmptyDetached => Box::new(move || run(move || detached(size))),
+        Work::EmptyJoined => Box::new(move || run(move || joined(size))),
+        Work::EmptyOutside => Box::new(move || outside(size)),
+        Work::ParkedDetached | Work::ParkedJoined => {
+            return Err(Cannot(
+                "a million stacks are more mappings than Linux allows",
+            ));
+        }
+        Work::YieldOne => Box::new(move || run(move || timed(|| several(size)))),
+        Work::YieldEach => Box::new(move || run(move || timed(|| each(size)))),
+        Work::Fib => Box::new(move || run(move || timed(|| recursion(size)))),
+        Work::Skynet => Box::new(move || run(move || timed(|| skynet(size as u64)))),
+    })
+}
+
+/// Runs it as a coroutine, and blocks this thread until it is done.
+fn run(work: impl FnOnce() -> Duration + Send + 'static) -> Duration {
+    join(go!(work))
+}
+
+fn join<T>(handle: JoinHandle<T>) -> T {
+    handle.join().expect("no workload panics")
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let begun = now();
+    work();
+    begun.elapsed()
+}
+
+fn detached(tasks: usize) -> Duration {
+    let goal = counters::sum() + tasks;
+    timed(|| {
+        for _ in 0..tasks {
+            drop(go!(counters::add_one));
+        }
+        while counters::sum() != goal {
+            sleep(LOOK_EVERY);
+        }
+    })
+}
+
+fn joined(tasks: usize) -> Duration {
+    let mut handles = Vec::with_capacity(tasks);
+    timed(|| {
+        for _ in 0..tasks {
+            handles.push(go!(counters::add_one));
+        }
+        for handle in handles.drain(..) {
+            join(handle);
+        }
+    })
+}
+
+fn outside(tasks: usize) -> Duration {
+    let goal = counters::sum() + tasks;
+    timed(|| {
+        for _ in 0..tasks {
+            drop(go!(counters::add_one));
+        }
+        while counters::sum() != goal {
+            block_for(LOOK_EVERY);
+        }
+    })
+}
+
+fn several(yields: usize) {
+    for _ in 0..yields {
+        yield_now();
+    }
+}
+
+fn each(yields: usize) {
+    let tasks: Vec<_> = (0..YIELDING_TASKS)
+        .map(|task| {
+            let yields = (yields + YIELDING_TASKS - 1 - task) / YIELDING_TASKS;
+            go!(move || several(yields))
+        })
+        .collect();
+    for task in tasks {
+        join(task);
+    }
+}
+
+fn recursion(n: usize) {
+    let found = join(go!(move || fib(n as u64)));
+    let expected = (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0;
+    assert_eq!(found, expected, "the coroutines add up");
+}
+
+fn fib(n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let one = go!(move || fib(n - 1));
+    let other = go!(move || fib(n - 2));
+    join(one) + join(other)
+}
+
+fn skynet(leaves: u64) {
+    let sum = join(go!(move || node(0, leaves)));
+    assert_eq!(sum, leaves * (leaves - 1) / 2, "the leaves add up");
+}
+
+fn node(first: u64, leaves: u64) -> u64 {
+    if leaves == 1 {
+        return first;
+    }
+    let each = leaves / CHILDREN;
+    let children: [_; CHILDREN as usize] = std::array::from_fn(|child| {
+        let first = first + child as u64 * each;
+        go!(move || node(first, each))
+    });
+    children.map(join).iter().sum()
+}

@@ -1,0 +1,14 @@
+//! The workloads of the comparison on monoio.
+
+mod runtime;
+#[path = "../../../workloads/mod.rs"]
+mod workloads;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    filch_bench_common::answer(std::env::args().skip(1), workloads::build)
+}

@@ -1,0 +1,102 @@
+//! What do the words of the workloads mean on tokio?
+//!
+//! Both flavours are built as their documentation says, without reactor and timers, which the workloads do not use. The
+//! current-thread flavour runs on a thread of its own, so that its worker is no other thread than everybody's.
+
+use filch_bench_common::Cannot;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
+use std::thread;
+use tokio::runtime::{Builder, Handle as Starter};
+use tokio::task::JoinHandle;
+
+pub(crate) use std::marker::Send as Travels;
+pub(crate) use tokio::task::yield_now;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flavour {
+    MultiThread,
+    CurrentThread,
+}
+
+/// Chosen once, before anything starts.
+static FLAVOUR: OnceLock<Flavour> = OnceLock::new();
+
+pub(crate) fn choose(word: Option<&str>) -> Result<(), &'static str> {
+    let flavour = match word {
+        Some("multi-thread") => Flavour::MultiThread,
+        Some("current-thread") => Flavour::CurrentThread,
+        _ => return Err("expected multi-thread or current-thread before all else"),
+    };
+    FLAVOUR
+        .set(flavour)
+        .map_err(|_| "the flavour is chosen once")
+}
+
+pub(crate) struct Runtime(Starter);
+
+impl Runtime {
+    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
+        let is_single = FLAVOUR.get() == Some(&Flavour::CurrentThread);
+        if is_single && workers > 1 {
+            return Err(Cannot("this flavour has one thread"));
+        }
+        let builder = if is_single {
+            Builder::new_current_thread().build()
+        } else {
+            Builder::new_multi_thread().worker_threads(workers).build()
+        };
+        let runtime = builder.map_err(|_| Cannot("its threads could not be started"))?;
+        let starter = runtime.handle().clone();
+        // It drives the one flavour, and keeps the other.
+        thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        Ok(Self(starter))
+    }
+
+    pub(crate) fn run<F>(&mut self, future: F) -> F::Output
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.0.block_on(Handle(self.0.spawn(future)))
+    }
+
+    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
+        Ok(Outside(self.0.clone()))
+    }
+}
+
+pub(crate) struct Outside(Starter);
+
+impl Outside {
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {
+        Handle(self.0.spawn(future))
+    }
+}
+
+#[inline]
+pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    Handle(tokio::spawn(future))
+}
+
+pub(crate) struct Handle<T>(JoinHandle<T>);
+
+impl<T> Handle<T> {
+    #[inline]
+    pub(crate) fn detach(self) {
+        drop(self.0);
+    }
+}
+
+impl<T> Future for Handle<T> {
+    type Output = T;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let output = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(output.expect("no workload panics"))
+    }
+}

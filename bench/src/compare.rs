@@ -1,0 +1,125 @@
+//! How does filch compare with other runtimes?
+//!
+//! Every workload runs on filch and on each peer in turn, round by round (A B C A B C ...): these machines drift by more between
+//! minutes than runtimes differ, so only what was measured side by side can be compared. Each run is a process of its own, which
+//! answers with a line of JSON; its median is the round's figure, and the median of the rounds is told with their extremes.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `args` | what is asked for? |
+//! | `workload` | what is measured, in which variants, and what is not? |
+//! | `peer` | with whom, and how does one get them? |
+//! | `build` | how are they built? |
+//! | `process` | what does one run answer? |
+//! | `result` | what came of it: figures, ratios, a line of JSON? |
+//! | `tell` | how is it told to people? |
+//! | `runtime`, `workloads` | what does filch itself run? |
+
+mod args;
+mod build;
+mod peer;
+mod process;
+mod result;
+mod runtime;
+mod tell;
+mod workload;
+#[path = "../workloads/mod.rs"]
+mod workloads;
+
+pub(crate) use args::{AFTER_HELP, Choices, CompareArgs};
+pub(crate) use tell::list;
+
+use crate::machine;
+use crate::progress;
+use indicatif::ProgressBar;
+use peer::Found;
+use process::Answer;
+use result::{Outcome, Row};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use workload::Case;
+
+/// The hidden subcommand by which the program measures filch in a process of its own.
+pub(crate) const SUBCOMMAND: &str = "compare-child";
+
+/// What such a process does.
+pub(crate) fn serve(words: Vec<String>) -> ExitCode {
+    filch_bench_common::answer(words.into_iter(), workloads::build)
+}
+
+/// Compares what is asked for and tells it.
+pub(crate) fn run(choices: &Choices) -> io::Result<()> {
+    let machine = machine::line();
+    let peers = found(choices);
+    let cases = choices.cases();
+    let bar = progress::bar(cases.iter().map(|case| case.rounds * peers.len()).sum());
+    if !choices.json {
+        println!("{machine}");
+    }
+    for of_one_workload in cases.chunk_by(|a, b| a.workload.name == b.workload.name) {
+        let mut rows = Vec::new();
+        for case in of_one_workload {
+            let measured = measure(case, &peers, &bar)?;
+            if choices.json {
+                // A line as soon as there is one: whoever reads a pipe sees how far it is.
+                bar.suspend(|| print_json(&measured))?;
+            }
+            rows.extend(measured);
+        }
+        if !choices.json {
+            bar.suspend(|| io::stdout().write_all(tell::workload(&rows).as_bytes()))?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The peers that are there; of each other one a line says how to get it.
+fn found(choices: &Choices) -> Vec<Found> {
+    let found = choices.peers.iter().map(|peer| (peer.name, peer.find()));
+    found
+        .filter_map(|(name, found)| {
+            found
+                .map_err(|how| eprintln!("{name} is left out: {how}"))
+                .ok()
+        })
+        .collect()
+}
+
+/// All rounds of a case, the peers in turn. Who cannot do it, or fails once, is not asked again.
+///
+/// # Errors
+///
+/// If filch itself fails, without which there is nothing to compare with.
+fn measure<'a>(case: &'a Case, peers: &'a [Found], bar: &ProgressBar) -> io::Result<Vec<Row<'a>>> {
+    let mut rows: Vec<_> = peers.iter().map(|peer| Row::new(case, peer)).collect();
+    for _ in 0..case.rounds {
+        for row in &mut rows {
+            bar.inc(1);
+            if !matches!(row.outcome, Outcome::Rounds(_)) {
+                continue;
+            }
+            bar.set_message(format!(
+                "{} {} {}",
+                case.workload.name, case.variant, row.peer.name
+            ));
+            match process::run(row.peer, &case.job) {
+                Ok(Answer::Figures(figures)) => row.add(&figures),
+                Ok(Answer::Cannot(why)) => row.outcome = Outcome::Cannot(why),
+                Err(why) if row.peer.is_filch => return Err(io::Error::other(why)),
+                Err(why) => row.fail(why, bar),
+            }
+        }
+    }
+    Ok(result::with_ratios(rows))
+}
+
+fn print_json(rows: &[Row<'_>]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for row in rows {
+        if let Some(line) = row.json()? {
+            writeln!(out, "{line}")?;
+        }
+    }
+    out.flush()
+}

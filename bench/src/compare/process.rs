@@ -1,0 +1,142 @@
+//! What does one run of one peer answer?
+//!
+//! One line of JSON; `filch_bench_common::answer` says which. A run that takes longer than [`LIMIT`] is ended: a peer that hangs
+//! must not hold up the others.
+
+use super::peer::Found;
+use filch_bench_common::Job;
+use serde::Deserialize;
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// Ten times what the slowest peer known takes for the largest job, half a minute.
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Answer {
+    /// Seconds or bytes of each repetition.
+    Figures(Vec<f64>),
+    /// Why this is nothing it does.
+    Cannot(String),
+}
+
+/// Runs a job in a process of its own.
+///
+/// # Errors
+///
+/// What went wrong, on one line.
+pub(super) fn run(peer: &Found, job: &Job) -> Result<Answer, String> {
+    let mut child = Command::new(&peer.program)
+        .args(&peer.first_words)
+        .args(job.words())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("it cannot be started: {error}"))?;
+    let stdout = read(child.stdout.take().expect("it is piped"));
+    let stderr = read(child.stderr.take().expect("it is piped"));
+    match stdout.recv_timeout(LIMIT) {
+        Ok(said) => {
+            let status = child.wait().map_err(|error| error.to_string())?;
+            understand(&said, status, &stderr)
+        }
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            end(&mut child).map_err(|error| error.to_string())?;
+            Err(format!("it was not done after {} s", LIMIT.as_secs()))
+        }
+    }
+}
+
+/// Everything that comes, once nothing more comes. Read on a thread, so that a pipe never fills and a limit can be kept.
+fn read(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (done, said) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What could be read is still worth telling.
+        let _ = pipe.read_to_end(&mut bytes);
+        let _ = done.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    said
+}
+
+fn understand(said: &str, status: ExitStatus, stderr: &Receiver<String>) -> Result<Answer, String> {
+    if !status.success() {
+        let complaint = stderr.recv().unwrap_or_default();
+        return Err(format!("{status}: {}", one_line(&complaint)));
+    }
+    let answer = serde_json::from_str(said.trim());
+    answer.map_err(|error| format!("its answer is not understood ({error}): {}", one_line(said)))
+}
+
+/// The lines that name the reason in what Rust, Go and Python programs say at their end are different ones; of a few lines all are
+/// told, of more the first.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with("note: ")).collect();
+    let mut line = lines[..lines.len().min(2)].join(" ");
+    if let Some((end, _)) = line.char_indices().nth(200) {
+        line.truncate(end);
+    }
+    line
+}
+
+fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    child.kill()?;
+    child.wait()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use filch_bench_common::Work;
+
+    const JOB: Job = Job {
+        work: Work::Fib,
+        workers: 1,
+        size: 2,
+        warm_ups: 0,
+        repetitions: 1,
+    };
+
+    /// A peer that is a line for the shell.
+    fn shell(line: &str) -> Found {
+        Found {
+            name: "shell",
+            is_filch: false,
+            version: String::new(),
+            program: "sh".into(),
+            first_words: vec!["-c".to_owned(), line.to_owned(), "sh".to_owned()],
+        }
+    }
+
+    #[test]
+    fn both_answers_are_understood() {
+        let answer = run(&shell(r#"echo '{"figures":[1e-5,2]}'"#), &JOB);
+        assert!(matches!(answer, Ok(Answer::Figures(figures)) if figures == [1e-5, 2.0]));
+        let answer = run(&shell(r#"echo '{"cannot":"no '"$1"'"}'"#), &JOB);
+        assert!(matches!(answer, Ok(Answer::Cannot(why)) if why == "no fib"));
+    }
+
+    #[test]
+    fn whoever_fails_is_told_on_one_line() {
+        let why = |line: &str| run(&shell(line), &JOB).expect_err(line);
+        assert_eq!(
+            why("echo oh >&2; echo >&2; echo dear >&2; exit 3"),
+            "exit status: 3: oh dear"
+        );
+        assert!(why("echo hello").contains("not understood"));
+        assert!(why("kill -9 $$").starts_with("signal: 9"));
+        assert!(!why("seq 1000 >&2; exit 1").contains('\n'));
+    }
+
+    #[test]
+    fn much_talk_does_not_hold_anybody_up() {
+        let answer = run(&shell(r#"seq 100000 >&2; echo '{"figures":[1]}'"#), &JOB);
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+}

@@ -1,0 +1,177 @@
+//! What came of it: figures, ratios, a line of JSON?
+
+use super::peer::Found;
+use super::workload::Case;
+use crate::stats::Spread;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+/// One peer in one variant of a workload.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    pub(super) case: &'a Case,
+    pub(super) peer: &'a Found,
+    pub(super) outcome: Outcome,
+    /// filch's median, once everybody is done.
+    pub(super) filch_median: Option<f64>,
+}
+
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// A figure per round, in the workload's unit.
+    Rounds(Vec<f64>),
+    /// It is nothing that it does.
+    Cannot(String),
+    /// It broke.
+    Failed(String),
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(case: &'a Case, peer: &'a Found) -> Self {
+        Self {
+            case,
+            peer,
+            outcome: Outcome::Rounds(Vec::with_capacity(case.rounds)),
+            filch_median: None,
+        }
+    }
+
+    /// Adds a round: the median of what one process has measured.
+    pub(super) fn add(&mut self, figures: &[f64]) {
+        let (unit, size) = (self.case.workload.unit, self.case.job.size);
+        let figure = Spread::of(figures.iter().copied()).median;
+        if let Outcome::Rounds(rounds) = &mut self.outcome {
+            rounds.push(unit.of(figure, size));
+        }
+    }
+
+    /// What it has measured before is told no more: a peer that breaks now and then is broken.
+    pub(super) fn fail(&mut self, why: String, bar: &ProgressBar) {
+        bar.suspend(|| {
+            let (workload, variant) = (self.case.workload.name, &self.case.variant);
+            eprintln!("{} failed at {workload} {variant}: {why}", self.peer.name);
+        });
+        self.outcome = Outcome::Failed(why);
+    }
+
+    /// Its figures, if it has any.
+    pub(super) fn spread(&self) -> Option<Spread> {
+        match &self.outcome {
+            Outcome::Rounds(rounds) if !rounds.is_empty() => {
+                Some(Spread::of(rounds.iter().copied()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Above one filch is ahead: every unit so far is a cost.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        let ratio = self.spread()?.median / self.filch_median?;
+        ratio.is_finite().then_some(ratio)
+    }
+
+    /// The line of JSON, without its end; none if there is no figure. Programs read it, so keys and their order stay.
+    pub(super) fn json(&self) -> serde_json::Result<Option<String>> {
+        let (Some(spread), Outcome::Rounds(rounds)) = (self.spread(), &self.outcome) else {
+            return Ok(None);
+        };
+        serde_json::to_string(&Line {
+            workload: self.case.workload.name,
+            variant: &self.case.variant,
+            peer: self.peer.name,
+            version: &self.peer.version,
+            unit: self.case.workload.unit.name(),
+            median: spread.median,
+            min: spread.min,
+            max: spread.max,
+            rounds: rounds.len(),
+            filch_median: self.filch_median,
+            ratio: self.ratio(),
+            size: self.case.job.size,
+        })
+        .map(Some)
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    workload: &'a str,
+    variant: &'a str,
+    peer: &'a str,
+    version: &'a str,
+    unit: &'a str,
+    median: f64,
+    min: f64,
+    max: f64,
+    rounds: usize,
+    filch_median: Option<f64>,
+    ratio: Option<f64>,
+    size: usize,
+}
+
+/// Tells every row of a variant filch's median.
+pub(super) fn with_ratios(mut rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
+    let filch = rows.iter().find(|row| row.peer.is_filch);
+    let median = filch.and_then(Row::spread).map(|spread| spread.median);
+    for row in &mut rows {
+        row.filch_median = median;
+    }
+    rows
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::workload::WORKLOADS;
+    use super::*;
+
+    pub(in super::super) fn found(name: &'static str) -> Found {
+        Found {
+            name,
+            is_filch: name == "filch",
+            version: "1.2.3".to_owned(),
+            program: name.into(),
+            first_words: Vec::new(),
+        }
+    }
+
+    pub(in super::super) fn case() -> Case {
+        let cases = WORKLOADS[0].cases(&[2], 1000, 3);
+        let mut cases = cases.into_iter();
+        cases
+            .find(|case| case.variant == "detached,warm,2")
+            .expect("it exists")
+    }
+
+    #[test]
+    fn keys_and_their_order_are_fixed() {
+        let (case, filch, peer) = (case(), found("filch"), found("tokio-mt-mimalloc"));
+        let mut rows = vec![Row::new(&case, &filch), Row::new(&case, &peer)];
+        rows[0].add(&[0.001, 0.002, 0.003]);
+        rows[1].add(&[0.5]);
+        rows[1].add(&[0.25, 0.125]);
+        let rows = with_ratios(rows);
+        assert_eq!(
+            rows[1].json().expect("it is JSON").expect("it has figures"),
+            r#"{"workload":"empty","variant":"detached,warm,2","peer":"tokio-mt-mimalloc","version":"1.2.3","unit":"ms","median":343.75,"min":187.5,"max":500.0,"rounds":2,"filch_median":2.0,"ratio":171.875,"size":1000}"#
+        );
+        assert_eq!(rows[0].ratio(), Some(1.0));
+    }
+
+    #[test]
+    fn who_has_no_figures_has_no_line() {
+        let (case, peer) = (case(), found("may"));
+        let mut row = Row::new(&case, &peer);
+        assert!(row.json().expect("no error").is_none());
+        row.add(&[0.5]);
+        row.fail("it broke".to_owned(), &ProgressBar::hidden());
+        assert!(row.json().expect("no error").is_none());
+    }
+
+    #[test]
+    fn there_is_no_ratio_to_nothing() {
+        let (case, filch) = (case(), found("filch"));
+        let mut row = Row::new(&case, &filch);
+        row.add(&[0.0]);
+        assert_eq!(with_ratios(vec![row])[0].ratio(), None);
+    }
+}

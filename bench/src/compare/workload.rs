@@ -1,0 +1,279 @@
+//! What is measured, in which variants, and what is not?
+
+use filch_bench_common::{Job, Work};
+
+/// How many repetitions one process measures.
+const REPETITIONS: usize = 5;
+
+/// Rounds of parked tasks: bytes hardly differ.
+const PARKED_ROUNDS_MAX: usize = 3;
+
+/// What a workload's figures are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Milliseconds in all.
+    Ms,
+    /// Nanoseconds for each of its operations.
+    Ns,
+    /// Bytes for each of its tasks.
+    Bytes,
+}
+
+/// A row of `--list`.
+#[derive(Debug)]
+pub(super) struct Workload {
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    pub(super) measures: &'static str,
+    pub(super) measures_not: &'static str,
+    /// The name of each kind, and what it does.
+    kinds: &'static [(&'static str, Work)],
+    /// Whether the first touch of the memory is measured too.
+    has_cold: bool,
+    size: Size,
+}
+
+/// How large it is, and how that is made smaller.
+#[derive(Debug, Clone, Copy)]
+enum Size {
+    /// So many tasks or operations.
+    Count(usize),
+    /// The number whose Fibonacci number is looked for.
+    Fib(usize),
+    /// So many leaves, a power of ten.
+    Leaves(usize),
+}
+
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "empty",
+        unit: Unit::Ms,
+        measures: "\
+500 000 coroutines that only add one to a padded counter of their thread, from before the first
+spawn until all have run. detached: a task starts them and keeps no handle; joined: it keeps the
+handles and awaits one after the other; outside: a thread that is no worker starts them. cold: the
+first time in a process, memory is touched for the first time; warm: after a time that does not count.",
+        measures_not: "\
+starting and ending the runtime, switches (each runs once), results, I/O, timers",
+        kinds: &[
+            ("detached", Work::EmptyDetached),
+            ("joined", Work::EmptyJoined),
+            ("outside", Work::EmptyOutside),
+        ],
+        has_cold: true,
+        size: Size::Count(500_000),
+    },
+    Workload {
+        name: "parked",
+        unit: Unit::Bytes,
+        measures: "\
+resident memory that stays for each of 1 000 000 coroutines that wait for ever, started 1000 at a
+time, half a second after the last; detached, or with their handles kept in a list (joined).",
+        measures_not: "\
+what a coroutine holds across its await (nothing here), wakers, the kernel's memory",
+        kinds: &[
+            ("detached", Work::ParkedDetached),
+            ("joined", Work::ParkedJoined),
+        ],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "yield",
+        unit: Unit::Ns,
+        measures: "\
+giving up the turn, per turn, 1 000 000 times in all. one: a single task does, and is its own
+successor; each: each of 1000 tasks does, and one in a thousand is the start and the join of them.",
+        measures_not: "\
+waking by somebody else, waiting for anything",
+        kinds: &[("one", Work::YieldOne), ("each", Work::YieldEach)],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "fib",
+        unit: Unit::Ms,
+        measures: "\
+recursive fork and join: fib(27), each of the 635 621 calls a coroutine that its caller awaits.",
+        measures_not: "\
+computing (an addition per call), memory in use, deep chains (27 levels)",
+        kinds: &[("joined", Work::Fib)],
+        has_cold: false,
+        size: Size::Fib(27),
+    },
+    Workload {
+        name: "skynet",
+        unit: Unit::Ms,
+        measures: "\
+a wide tree: 1 000 000 leaves and 111 111 nodes above them, each of which starts ten coroutines and
+adds up what they return.",
+        measures_not: "\
+channels (the original answers through them, here the handles do), computing",
+        kinds: &[("joined", Work::Skynet)],
+        has_cold: false,
+        size: Size::Leaves(1_000_000),
+    },
+];
+
+/// One variant of a workload: a table of one row per peer.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) workload: &'static Workload,
+    /// As `detached,warm,2`.
+    pub(super) variant: String,
+    pub(super) job: Job,
+    pub(super) rounds: usize,
+}
+
+impl Workload {
+    /// Its variants, with each of these numbers of workers, of at most so many tasks.
+    pub(super) fn cases(
+        &'static self,
+        workers: &[usize],
+        tasks: usize,
+        rounds: usize,
+    ) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for &(kind, work) in self.kinds {
+            for is_cold in [true, false] {
+                if is_cold && !self.has_cold {
+                    continue;
+                }
+                for &workers in workers {
+                    cases.push(self.case((kind, work), is_cold, workers, (tasks, rounds)));
+                }
+            }
+        }
+        cases
+    }
+
+    fn case(
+        &'static self,
+        (kind, work): (&str, Work),
+        is_cold: bool,
+        workers: usize,
+        (tasks, rounds): (usize, usize),
+    ) -> Case {
+        let memory = match (self.has_cold, is_cold) {
+            (false, _) => "",
+            (true, true) => "cold,",
+            (true, false) => "warm,",
+        };
+        let is_once = is_cold || work.is_parked();
+        Case {
+            workload: self,
+            variant: format!("{kind},{memory}{workers}"),
+            job: Job {
+                work,
+                workers,
+                size: self.size.at_most(tasks),
+                warm_ups: usize::from(!is_once),
+                repetitions: if is_once { 1 } else { REPETITIONS },
+            },
+            rounds: if work.is_parked() {
+                rounds.min(PARKED_ROUNDS_MAX)
+            } else {
+                rounds
+            },
+        }
+    }
+
+    /// Its variants' names, with these numbers of workers.
+    pub(super) fn variants(&'static self, workers: &[usize]) -> Vec<String> {
+        let cases = self.cases(workers, usize::MAX, 1).into_iter();
+        cases.map(|case| case.variant).collect()
+    }
+}
+
+impl Size {
+    /// Itself, or the largest that starts no more than so many tasks.
+    fn at_most(self, tasks: usize) -> usize {
+        match self {
+            Self::Count(count) => count.min(tasks),
+            Self::Fib(n) => (1..=n).rev().find(|&n| fib_calls(n) <= tasks).unwrap_or(1),
+            Self::Leaves(leaves) => {
+                let mut fitting = leaves;
+                while fitting > 1 && fitting > tasks {
+                    fitting /= 10;
+                }
+                fitting
+            }
+        }
+    }
+}
+
+/// How many calls the naive recursion makes.
+fn fib_calls(n: usize) -> usize {
+    let (_, next) = (0..n).fold((0, 1), |(a, b), _| (b, a + b));
+    2 * next - 1
+}
+
+impl Unit {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ms => "ms",
+            Self::Ns => "ns",
+            Self::Bytes => "B",
+        }
+    }
+
+    /// A process's figure, in seconds or in bytes, in this unit.
+    pub(super) fn of(self, figure: f64, size: usize) -> f64 {
+        match self {
+            Self::Ms => figure * 1e3,
+            Self::Ns => figure * 1e9 / size as f64,
+            Self::Bytes => figure / size as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases(name: &str, tasks: usize) -> Vec<Case> {
+        let workload = WORKLOADS.iter().find(|one| one.name == name);
+        workload.expect("it exists").cases(&[1, 2], tasks, 7)
+    }
+
+    #[test]
+    fn empty_has_twelve_variants_and_their_names_are_fixed() {
+        let cases = cases("empty", usize::MAX);
+        assert_eq!(cases.len(), 12);
+        let case = cases.iter().find(|case| case.variant == "detached,warm,2");
+        let case = case.expect("the contract names it");
+        assert_eq!(case.job.words().join(" "), "empty-detached 2 500000 1 5");
+        assert!(cases.iter().any(|case| case.variant == "outside,cold,1"));
+    }
+
+    #[test]
+    fn what_is_cold_or_stays_is_measured_once_per_process() {
+        let parked = cases("parked", 10).into_iter();
+        for case in cases("empty", 10).into_iter().chain(parked) {
+            let is_once = case.variant.contains("cold") || case.workload.name == "parked";
+            assert_eq!(case.job.warm_ups == 0, is_once, "{}", case.variant);
+            assert_eq!(case.job.repetitions == 1, is_once, "{}", case.variant);
+        }
+        assert_eq!(cases("parked", 10)[0].rounds, 3);
+    }
+
+    #[test]
+    fn sizes_shrink_to_what_fits() {
+        let size = |name, tasks| cases(name, tasks)[0].job.size;
+        assert_eq!(fib_calls(27), 635_621);
+        assert_eq!(size("fib", usize::MAX), 27);
+        assert_eq!(size("fib", 635_621), 27);
+        assert_eq!(size("fib", 635_620), 26);
+        assert_eq!(size("fib", 1), 1);
+        assert_eq!(size("skynet", 999_999), 100_000);
+        assert_eq!(size("skynet", 1), 1);
+        assert_eq!(size("yield", 5), 5);
+    }
+
+    #[test]
+    fn figures_are_scaled() {
+        assert_eq!(Unit::Ms.of(0.5, 7), 500.0);
+        assert_eq!(Unit::Ns.of(0.001, 1000), 1000.0);
+        assert_eq!(Unit::Bytes.of(6400.0, 100), 64.0);
+    }
+}
