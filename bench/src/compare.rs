@@ -53,8 +53,11 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
     let peers = found(choices);
     let cases = choices.cases();
     let bar = progress::bar(cases.iter().map(|case| case.rounds * peers.len()).sum());
+    if cfg!(debug_assertions) {
+        eprintln!("filch is not optimised here, the peers are: use cargo run --release");
+    }
     if !choices.json {
-        println!("{machine}");
+        print!("{machine}\n{}", tell::peers(&peers));
     }
     for of_one_workload in cases.chunk_by(|a, b| a.workload.name == b.workload.name) {
         let mut rows = Vec::new();
@@ -106,7 +109,10 @@ fn measure<'a>(case: &'a Case, peers: &'a [Found], bar: &ProgressBar) -> io::Res
             match process::run(row.peer, &case.job) {
                 Ok(Answer::Figures(figures)) => row.add(&figures),
                 Ok(Answer::Cannot(why)) => row.outcome = Outcome::Cannot(why),
-                Err(why) if row.peer.is_filch => return Err(io::Error::other(why)),
+                Err(why) if row.peer.is_filch => {
+                    let (workload, variant) = (case.workload.name, &case.variant);
+                    return Err(io::Error::other(format!("{workload} {variant}: {why}")));
+                }
                 Err(why) => row.fail(why, bar),
             }
         }

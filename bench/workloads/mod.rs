@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `Runtime::start(workers)` | a runtime with so many threads, or why that cannot be |
 //! | `Runtime::run(future)` | runs it as a task, on a worker, and blocks this thread until its output is there |
-//! | `Runtime::outside()` | what a thread that is no worker spawns with, or why it cannot |
+//! | `Runtime::outside()` | makes of it what a thread that is no worker spawns with, or says why it cannot |
 //! | `spawn(future)` | within a task, starts another |
 //! | `Handle` | a future of a task's output; `detach` lets go of it |
 //! | `yield_now()` | within a task, gives up the turn |

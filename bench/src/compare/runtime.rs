@@ -1,6 +1,6 @@
 //! What do the words of the workloads mean on filch?
 
-use filch::runtime::{Builder, Handle as Starter};
+use filch::runtime::Builder;
 use filch_bench_common::Cannot;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,12 +25,12 @@ impl Runtime {
         self.0.block_on(Handle(self.0.spawn(future)))
     }
 
-    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
-        Ok(Outside(self.0.handle().clone()))
+    pub(crate) fn outside(self) -> Result<Outside, Cannot> {
+        Ok(Outside(self.0))
     }
 }
 
-pub(crate) struct Outside(Starter);
+pub(crate) struct Outside(filch::Runtime);
 
 impl Outside {
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {

@@ -1,12 +1,24 @@
 //! How is it told to people?
 
 use super::args::Choices;
-use super::peer::PEERS;
+use super::peer::{Found, PEERS};
 use super::result::{Outcome, Row};
 use super::workload::{Unit, WORKLOADS};
 use crate::table::Column::{Figure, Text};
 use crate::table::Table;
 use std::fmt::Write;
+
+/// As wide as the help.
+const LINE_MAX: usize = 96;
+
+/// Who is compared, in which version.
+pub(super) fn peers(peers: &[Found]) -> String {
+    let names = peers.iter().map(|peer| match peer.version.as_str() {
+        version if version.contains(' ') => format!("{} ({version})", peer.name),
+        version => format!("{} {version}", peer.name),
+    });
+    broken("of", &names.collect::<Vec<_>>().join(", "), "  ") + "\n"
+}
 
 /// One workload's table, and under it who is not in it and why.
 pub(super) fn workload(rows: &[Row<'_>]) -> String {
@@ -34,7 +46,6 @@ fn table(rows: &[Row<'_>]) -> Table {
     let mut table = Table::new(&[
         ("Variant", Text),
         ("Peer", Text),
-        ("Version", Text),
         ("Median", Figure),
         ("min .. max", Figure),
         ("x filch", Figure),
@@ -47,7 +58,6 @@ fn table(rows: &[Row<'_>]) -> Table {
             // Once for all its rows.
             if variant == last { "" } else { variant }.to_owned(),
             row.peer.name.to_owned(),
-            row.peer.version.clone(),
             figure(spread.median),
             format!("{} .. {}", figure(spread.min), figure(spread.max)),
             row.ratio()
@@ -95,9 +105,9 @@ pub(crate) fn list(choices: &Choices) -> String {
         let unit = workload.unit.name();
         let parts = [
             format!("  {} ({unit})", workload.name),
-            indented("measures: ", workload.measures),
-            indented("measures not: ", workload.measures_not),
-            indented("variants: ", &variants),
+            indented("measures:", workload.measures),
+            indented("measures not:", workload.measures_not),
+            indented("variants:", &variants),
         ];
         text += &(parts.join("\n") + "\n\n");
     }
@@ -109,16 +119,21 @@ pub(crate) fn list(choices: &Choices) -> String {
     text
 }
 
-/// Broken into lines of 96 at most.
+/// A part of the list.
 fn indented(head: &str, text: &str) -> String {
-    let mut lines = vec![format!("    {}", head.trim_end())];
+    broken(&format!("    {head}"), text, "      ")
+}
+
+/// A head and words, in lines of [`LINE_MAX`] at most, whose further ones begin with `indent`.
+fn broken(head: &str, text: &str, indent: &str) -> String {
+    let mut lines = vec![head.to_owned()];
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= 96 => {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE_MAX => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(format!("      {word}")),
+            _ => lines.push(format!("{indent}{word}")),
         }
     }
     lines.join("\n")
@@ -145,19 +160,29 @@ mod tests {
             "
 empty: ms in all, less is better
 
-Variant          Peer   Version  Median    min .. max  x filch
---------------------------------------------------------------
-detached,warm,2  filch  1.2.3      2.00  2.00 .. 2.00     1.00
-                 tokio  1.2.3       200    100 .. 300   100.00
+Variant          Peer   Median    min .. max  x filch
+-----------------------------------------------------
+detached,warm,2  filch    2.00  2.00 .. 2.00     1.00
+                 tokio     200    100 .. 300   100.00
 may is not in detached,warm,2: it has stacks
 "
         );
     }
 
     #[test]
+    fn versions_are_told_once() {
+        let mut by_hand = found("by-hand");
+        by_hand.version = "a 1, b 2".to_owned();
+        assert_eq!(
+            peers(&[found("filch"), by_hand]),
+            "of filch 1.2.3, by-hand (a 1, b 2)\n"
+        );
+    }
+
+    #[test]
     fn lines_of_the_list_are_not_too_long() {
-        let text = indented("measures: ", &"word ".repeat(100));
-        assert!(text.lines().all(|line| line.len() <= 96), "{text}");
+        let text = indented("measures:", &"word ".repeat(100));
+        assert!(text.lines().all(|line| line.len() <= LINE_MAX), "{text}");
         assert!(text.starts_with("    measures: word word"), "{text}");
     }
 }

@@ -31,7 +31,7 @@ impl Runtime {
         future::block_on(EXECUTOR.spawn(future))
     }
 
-    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
+    pub(crate) fn outside(self) -> Result<Outside, Cannot> {
         Ok(Outside)
     }
 }

@@ -25,7 +25,7 @@ impl Runtime {
         future::block_on(executor::spawn(future))
     }
 
-    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
+    pub(crate) fn outside(self) -> Result<Outside, Cannot> {
         Ok(Outside)
     }
 }

@@ -36,7 +36,7 @@ impl Runtime {
         self.0.block_on(async { spawn(future).await })
     }
 
-    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
+    pub(crate) fn outside(self) -> Result<Outside, Cannot> {
         Err(Cannot("other threads cannot spawn"))
     }
 }

@@ -61,8 +61,8 @@ impl Runtime {
         self.0.block_on(Handle(self.0.spawn(future)))
     }
 
-    pub(crate) fn outside(&self) -> Result<Outside, Cannot> {
-        Ok(Outside(self.0.clone()))
+    pub(crate) fn outside(self) -> Result<Outside, Cannot> {
+        Ok(Outside(self.0))
     }
 }
 
