@@ -6,7 +6,9 @@
 use super::{Handle, Outside, spawn, yield_now};
 use filch_bench_common::clock::{block_for, now};
 use filch_bench_common::counters;
+use std::task::Poll;
 use std::time::Duration;
+use std::{future, mem};
 
 /// How long a thread that is no worker sleeps between two looks at the counters.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
@@ -19,9 +21,15 @@ async fn empty() {
     counters::add_one();
 }
 
+/// Its waker lives for ever, as if it were registered with what is waited for: a task that nobody can wake and nobody has a handle of
+/// is freed by several runtimes, and would take no memory.
 async fn waiting() {
     counters::add_one();
-    std::future::pending().await
+    future::poll_fn(|cx| {
+        mem::forget(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
 }
 
 pub(crate) async fn detached(tasks: usize) -> Duration {

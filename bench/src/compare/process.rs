@@ -73,12 +73,20 @@ fn understand(said: &str, status: ExitStatus, stderr: &Receiver<String>) -> Resu
     answer.map_err(|error| format!("its answer is not understood ({error}): {}", one_line(said)))
 }
 
-/// The lines that name the reason in what Rust, Go and Python programs say at their end are different ones; of a few lines all are
-/// told, of more the first.
+/// The reason in what a program says at its end: Python names it last, Go first, Rust after the place of the panic.
 fn one_line(text: &str) -> String {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let lines: Vec<_> = lines.filter(|line| !line.starts_with("note: ")).collect();
-    let mut line = lines[..lines.len().min(2)].join(" ");
+    let lines = text.lines().map(str::trim);
+    let lines = lines.take_while(|line| *line != "stack backtrace:");
+    let is_about_it = |line: &&str| {
+        !(line.is_empty() || line.starts_with("note: ") || line.starts_with("thread '"))
+    };
+    let lines: Vec<_> = lines.filter(is_about_it).collect();
+    let mut line = match lines[..] {
+        [first, .., last] if first.starts_with("Traceback") => last.to_owned(),
+        [first, second, ..] => format!("{first} {second}"),
+        [only] => only.to_owned(),
+        [] => "it does not say why".to_owned(),
+    };
     if let Some((end, _)) = line.char_indices().nth(200) {
         line.truncate(end);
     }
@@ -132,6 +140,19 @@ mod tests {
         assert!(why("echo hello").contains("not understood"));
         assert!(why("kill -9 $$").starts_with("signal: 9"));
         assert!(!why("seq 1000 >&2; exit 1").contains('\n'));
+    }
+
+    #[test]
+    fn the_reason_is_found_in_what_three_languages_say() {
+        let rust = "\nthread 'main' (7) panicked at src/main.rs:1:2:\nno stack\nstack backtrace:\n   0: main\n";
+        assert_eq!(one_line(rust), "no stack");
+        let python = "Traceback (most recent call last):\n  File \"a\"\nMemoryError: none left\n";
+        assert_eq!(one_line(python), "MemoryError: none left");
+        assert_eq!(
+            one_line("panic: oh\n\ngoroutine 1 [running]:\nmain\n"),
+            "panic: oh goroutine 1 [running]:"
+        );
+        assert_eq!(one_line(""), "it does not say why");
     }
 
     #[test]

@@ -68,9 +68,10 @@ starting and ending the runtime, switches (each runs once), results, I/O, timers
         unit: Unit::Bytes,
         measures: "\
 resident memory that stays for each of 1 000 000 coroutines that wait for ever, started 1000 at a
-time, half a second after the last; detached, or with their handles kept in a list (joined).",
+time, half a second after the last; detached, or with their handles kept in a list (joined). Each has
+a waker somewhere that would end its wait; the waker itself is not counted.",
         measures_not: "\
-what a coroutine holds across its await (nothing here), wakers, the kernel's memory",
+what a coroutine holds across its await (nothing here), where its waker is kept, the kernel's memory",
         kinds: &[
             ("detached", Work::ParkedDetached),
             ("joined", Work::ParkedJoined),
