@@ -2,7 +2,8 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | [`queue`] | where do runnable tasks wait? (the door to crossbeam-deque) |
+//! | [`queue`] | where do runnable tasks wait? (with the door to crossbeam-deque) |
+//! | [`fast_queue`] | how does an owner push and pop for nothing while others may steal? |
 //! | [`slot`] | where does the task stand that runs next? |
 //! | `shared` | what can everybody reach of a scheduler? |
 //! | `core` | what belongs to one worker alone? |

@@ -48,7 +48,7 @@ pub(crate) enum Stealer {
     Portable(deque::Stealer),
 }
 
-/// Which queue it is, for the whole process. Without membarrier the fast one has a full fence per pop, and is right all the same.
+/// Which queue it is, for the whole process. Without membarrier the owner of a fast one takes its lock at each pop, and all is right.
 fn is_fast() -> bool {
     static IS_FAST: OnceLock<bool> = OnceLock::new();
     *IS_FAST.get_or_init(|| match std::env::var_os("FILCH_QUEUE") {
