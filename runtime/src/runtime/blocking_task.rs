@@ -85,6 +85,8 @@ impl Schedule for Blocking {
         false
     }
 
+    fn poll_is_over() {}
+
     unsafe fn free(cell: NonNull<Header>, class: Class) {
         // SAFETY: allocated by `allocate` with this class, and not used again.
         unsafe { dealloc(cell.as_ptr().cast(), layout(class)) };

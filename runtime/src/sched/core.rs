@@ -12,7 +12,7 @@ use crate::sys::sync::Arc;
 use crate::task::harness;
 use crate::task::header::Header;
 use crate::task::join::JoinHandle;
-use crate::task::refs::Notified;
+use crate::task::refs::{Notified, Polled};
 use crate::util::slab::Slab;
 use crate::util::wake_batch::WakeBatch;
 use std::cell::Cell;
@@ -21,7 +21,18 @@ use std::time::Instant;
 
 /// How many tasks in a row may come from the slot before the queue has its turn. tokio's figure: enough for a request and
 /// its answer to stay on a warm core, too few for two tasks that wake each other to starve the rest.
-const SLOT_STREAK_MAX: u32 = 3;
+const WOKEN_STREAK_MAX: u32 = 3;
+
+/// How many tasks in a row may be the newest of those spawned in this batch, before the oldest of the queue has its turn. A tree of tasks is
+/// gone through in depth this way, and has few of them in memory, not in breadth with all of them at once. docs/decisions/order.md.
+const YOUNG_STREAK_MAX: u32 = 256;
+
+/// How many tasks in a row came not from the old end of the queue.
+#[derive(Debug, Default, Clone, Copy)]
+struct Streaks {
+    woken: u32,
+    young: u32,
+}
 
 /// What one worker owns.
 pub(crate) struct Core {
@@ -39,7 +50,11 @@ pub(crate) struct Core {
     in_batch: Cell<bool>,
     /// Whether the worker counts as searching in the idle protocol.
     pub(super) is_searching: Cell<bool>,
-    slot_streak: Cell<u32>,
+    /// Whether what was put into the slot last was spawned, and not woken.
+    is_slot_young: Cell<bool>,
+    streaks: Cell<Streaks>,
+    /// The task that is polled; none between two polls, perhaps, and when it is complete.
+    polled: Cell<Option<Polled>>,
     /// Whether the task that is polled is within the `block_on` of a runtime, which may be another one.
     is_hidden: Cell<bool>,
     /// How many polls fit between two looks at the clock.
@@ -76,7 +91,9 @@ impl Core {
             wakes: Cell::default(),
             in_batch: Cell::new(false),
             is_searching: Cell::new(false),
-            slot_streak: Cell::new(0),
+            is_slot_young: Cell::new(false),
+            streaks: Cell::default(),
+            polled: Cell::new(None),
             is_hidden: Cell::new(false),
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
             batch_ends: Cell::new(0),
@@ -106,6 +123,21 @@ impl Core {
         self.index
     }
 
+    /// A poll of this task begins.
+    #[inline(always)]
+    pub(super) fn begin_poll(&self, task: &Notified) {
+        self.polled.set(Some(Polled::of(task)));
+    }
+
+    pub(super) fn end_poll(&self) {
+        self.polled.set(None);
+    }
+
+    /// The task that is polled now, unless it is complete.
+    pub(super) fn polled(&self) -> Option<Polled> {
+        self.polled.get()
+    }
+
     /// Whether this worker's runtime is the current one for sure.
     #[inline(always)]
     pub(crate) fn is_current(&self) -> bool {
@@ -132,24 +164,43 @@ impl Core {
         let cell = self.slab.alloc(const { harness::class_of::<F>() });
         // SAFETY: a fresh cell of the right class, from the slab of this scheduler.
         let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future) };
-        self.run_next(task);
+        self.push_young(task);
         handle
     }
 
-    /// Puts a task where it runs next; what stood there goes into the queue.
+    /// Puts a new task where it runs next; what stood there runs soon.
+    #[inline(always)]
+    fn push_young(&self, task: Notified) {
+        if self.in_batch.get() {
+            return self.queue.push(task);
+        }
+        if let Some(displaced) = self.put_into_slot(task, true) {
+            self.queue.push_young(displaced);
+            self.shared.unpark(self.shared.idle.wake_one_for_work());
+        }
+    }
+
+    /// Puts a task where it runs next; what stood there goes behind the others.
     #[inline]
     pub(super) fn run_next(&self, task: Notified) {
         if self.in_batch.get() {
             return self.queue.push(task);
         }
-        let pushed_out = self
-            .slot
-            .replace(&self.remote().slot, task.into_raw().as_ptr());
-        if let Some(cell) = ptr::NonNull::new(pushed_out) {
-            // SAFETY: the slot gives each `Notified` that was put in to one taker.
-            self.queue.push(unsafe { Notified::from_raw(cell) });
+        if let Some(displaced) = self.put_into_slot(task, false) {
+            self.queue.push(displaced);
             self.shared.unpark(self.shared.idle.wake_one_for_work());
         }
+    }
+
+    /// Returns what stood there.
+    #[inline(always)]
+    fn put_into_slot(&self, task: Notified, is_young: bool) -> Option<Notified> {
+        self.is_slot_young.set(is_young);
+        let displaced = self
+            .slot
+            .replace(&self.remote().slot, task.into_raw().as_ptr());
+        // SAFETY: the slot gives each `Notified` that was put in to one taker.
+        ptr::NonNull::new(displaced).map(|cell| unsafe { Notified::from_raw(cell) })
     }
 
     /// Puts a task that was runnable already behind the others.
@@ -167,20 +218,41 @@ impl Core {
         }
     }
 
-    /// The next task of this worker's own.
+    /// The next task of this worker's own: from the slot, else the newest that was spawned in this batch, else the oldest. Neither of the first two may come
+    /// too often in a row.
     #[inline(always)]
     pub(super) fn next_task(&self) -> Option<Notified> {
-        if !self.slot.is_empty() {
-            if let Some(task) = self.take_slot() {
-                if self.slot_streak.get() < SLOT_STREAK_MAX {
-                    self.slot_streak.set(self.slot_streak.get() + 1);
-                    return Some(task);
-                }
-                self.run_later(task);
+        if !self.slot.is_empty() && self.is_turn_of_slot() {
+            if let Some(task) = self.empty_slot() {
+                return Some(task);
             }
         }
-        self.slot_streak.set(0);
-        self.queue.pop()
+        if self.queue.has_young() && self.is_turn_of_young() {
+            if let Some(task) = self.queue.pop_newest() {
+                return Some(task);
+            }
+        }
+        self.streaks.set(Streaks::default());
+        self.queue.pop().or_else(|| self.take_slot())
+    }
+
+    #[inline(always)]
+    fn is_turn_of_slot(&self) -> bool {
+        if self.is_slot_young.get() {
+            return self.is_turn_of_young();
+        }
+        let mut streaks = self.streaks.get();
+        streaks.woken += 1;
+        self.streaks.set(streaks);
+        streaks.woken <= WOKEN_STREAK_MAX
+    }
+
+    /// Other than a woken task: what those have had in a row is forgotten.
+    #[inline(always)]
+    fn is_turn_of_young(&self) -> bool {
+        let young = self.streaks.get().young + 1;
+        self.streaks.set(Streaks { woken: 0, young });
+        young <= YOUNG_STREAK_MAX
     }
 
     /// Whether there is a task in the slot or in the queue.
@@ -188,8 +260,16 @@ impl Core {
         !self.slot.is_empty() || self.queue.len() > 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_slot(&self) -> Option<Notified> {
+        if self.slot.is_empty() {
+            return None;
+        }
+        self.empty_slot()
+    }
+
+    #[inline(always)]
+    fn empty_slot(&self) -> Option<Notified> {
         let taken = self.slot.replace(&self.remote().slot, ptr::null_mut());
         // SAFETY: the slot gives each `Notified` that was put in to one taker.
         ptr::NonNull::new(taken).map(|cell| unsafe { Notified::from_raw(cell) })
@@ -205,7 +285,7 @@ impl Core {
         if !self.slot.last_put(cell.as_ptr()) {
             return false;
         }
-        let Some(task) = self.take_slot() else {
+        let Some(task) = self.empty_slot() else {
             return false;
         };
         let done = act();

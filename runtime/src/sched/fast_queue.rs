@@ -17,13 +17,17 @@
 //! after a barrier is the one that goes this way. Only that one slot can be wanted by both, so only the first of a theft is nulled;
 //! behind it the owner goes on at `stolen_to`. An epoch never comes back, so that a theft which began and ended in between is noticed too.
 //!
-//! Why no slot is read while it changes: a slot is written by pushes only, at `tail`, which is behind everything a thief copies. A block
+//! The owner may also take back what it has pushed last ([`Owner::pop_newest`]): `tail` = c claims slot c in the same way, and behind the light
+//! barrier the epoch says whether a thief may have read the old `tail`. If so the lock is taken, and slot c is the owner's still unless `stolen_to` is behind it.
+//!
+//! Why no slot is read while it changes: a slot is written by pushes only, at `tail`, which is behind everything a thief copies: `tail` goes back below what a thief
+//! has read only under the lock. A block
 //! is used again only when the owner has left it, and it leaves a block under the lock.
 //!
 //! | word | written by | read by |
 //! |---|---|---|
 //! | `own` | owner, plain; each pop | thief, behind the heavy barrier; anybody as a hint |
-//! | `tail` | owner, Release; each push | thief, Acquire |
+//! | `tail` | owner, Release; each push, each taking back | thief, Acquire |
 //! | `epoch` | thief, under the lock | owner, each pop, behind the light barrier |
 //! | `stolen_to` | thief, under the lock | owner, under the lock; anybody as a hint |
 //! | slot | owner (a task), thief (null) | owner, thief |
@@ -97,6 +101,8 @@ pub(crate) struct Owner<T> {
     own: Cell<usize>,
     /// The next position to add at.
     tail: Cell<usize>,
+    /// What is before this position is not for [`pop_newest`](Self::pop_newest).
+    aged: Cell<usize>,
     /// The last epoch that was looked into.
     seen: Seen,
     /// The block to take from, and the position behind its last slot.
@@ -148,6 +154,7 @@ fn new_at<T>(first: usize) -> (Owner<T>, Arc<Queue<T>>) {
         queue: queue.clone(),
         own: Cell::new(first),
         tail: Cell::new(first),
+        aged: Cell::new(first),
         seen: Seen::new(),
         first: Cell::new(block),
         first_end: Cell::new(end),
@@ -224,6 +231,54 @@ impl<T> Owner<T> {
         self.own.set(next);
         // ORDERING: Relaxed: ordered before the epoch load by the light barrier, or by the lock that is held.
         self.queue.published.own.store(next, Ordering::Relaxed);
+    }
+
+    /// What is there now is from now on only taken in its order.
+    #[inline(always)]
+    pub(crate) fn age(&self) {
+        self.aged.set(self.tail.get());
+    }
+
+    /// Whether something was added since the last [`age`](Self::age), and not taken back; or stolen perhaps.
+    #[inline(always)]
+    pub(crate) fn has_young(&self) -> bool {
+        self.aged.get() != self.tail.get()
+    }
+
+    /// Takes the newest, unless it is not [young](Self::has_young), or not in the block that is added to.
+    #[inline(always)]
+    pub(crate) fn pop_newest(&self) -> Option<NonNull<T>> {
+        let tail = self.tail.get();
+        let starts = self.last_end.get().wrapping_sub(BLOCK_SLOTS);
+        if !self.has_young() || tail == self.own.get() || tail == starts {
+            return None;
+        }
+        let newest = tail.wrapping_sub(1);
+        // SAFETY: the last block is of the chain, and blocks of the chain live.
+        let last = unsafe { self.last.get().as_ref() };
+        let item = last.slot(newest).load(Ordering::Relaxed);
+        self.tail.set(newest);
+        self.publish();
+        if self.seen.is_current(&self.queue.epoch.epoch) || self.is_still_there(newest) {
+            return NonNull::new(item);
+        }
+        None
+    }
+
+    /// Somebody has stolen, or tried to, since the last pop; `tail` is back at this position. Whether nobody has taken what is there; if somebody
+    /// has, it has taken everything.
+    #[cold]
+    #[inline(never)]
+    fn is_still_there(&self, newest: usize) -> bool {
+        let mut thieves = self.queue.thieves.lock();
+        let stolen_to = self.queue.epoch.stolen_to.load(Ordering::Relaxed);
+        let is_there = !is_before(newest, stolen_to);
+        if !is_there {
+            self.tail.set(stolen_to);
+            self.publish();
+        }
+        self.catch_up(&mut thieves);
+        is_there
     }
 
     /// How many there are, unless some were stolen since the owner last looked.

@@ -24,11 +24,19 @@ pub(crate) fn before_blocking() -> io::Result<()> {
     };
     core.hide(false);
     core.slab.flush();
+    let task = core.polled();
+    core.end_poll();
+    // SAFETY: it is being polled, by this thread, and not complete.
+    task.into_iter()
+        .for_each(|task| unsafe { task.become_guest() });
     let shared = core.shared().clone();
     // Two now: the thread that goes on, and this one until its poll is over.
     shared.shutdown.add_runner();
     worker::start(core).map_err(|(core, error)| {
         shared.shutdown.forget_runner();
+        // SAFETY: as above.
+        task.into_iter()
+            .for_each(|task| unsafe { task.is_no_guest() });
         context::enter(core);
         error
     })

@@ -73,12 +73,34 @@ impl Local {
         }
     }
 
+    /// Adds at the end. What was added before is not young any more.
     #[inline(always)]
     pub(crate) fn push(&self, task: Notified) {
+        self.push_young(task);
+        self.age();
+    }
+
+    /// Adds at the end what [`pop_newest`](Self::pop_newest) may take.
+    #[inline(always)]
+    pub(crate) fn push_young(&self, task: Notified) {
         match self {
             Self::Fast { owner, .. } => owner.push(task.into_raw()),
             Self::Portable(local) => local.push(task),
         }
+    }
+
+    /// What was added up to now is not young any more.
+    #[inline(always)]
+    pub(crate) fn age(&self) {
+        if let Self::Fast { owner, .. } = self {
+            owner.age();
+        }
+    }
+
+    /// Whether [`pop_newest`](Self::pop_newest) might give something.
+    #[inline(always)]
+    pub(crate) fn has_young(&self) -> bool {
+        matches!(self, Self::Fast { owner, .. } if owner.has_young())
     }
 
     #[inline(always)]
@@ -89,7 +111,17 @@ impl Local {
         }
     }
 
+    /// Takes the newest, if it is young. None in a portable queue, which can only be taken from at its old end.
+    #[inline(always)]
+    pub(crate) fn pop_newest(&self) -> Option<Notified> {
+        match self {
+            Self::Fast { owner, .. } => owner.pop_newest().map(notified),
+            Self::Portable(_) => None,
+        }
+    }
+
     /// How many there are, unless some were stolen since the last pop.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Fast { owner, .. } => owner.len(),

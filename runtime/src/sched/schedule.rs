@@ -44,6 +44,14 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The last cell of this scheduler has been freed, perhaps by a worker of another one as the last thing it did for a task: what is dropped now may
+        // run code of the user's.
+        with_core(|core| core.into_iter().for_each(Core::end_poll));
+    }
+}
+
 /// The scheduler that a cell belongs to.
 ///
 /// # Safety
@@ -92,6 +100,11 @@ impl Schedule for Shared {
     #[inline]
     fn with_unshared(cell: NonNull<Header>, act: impl FnOnce() -> bool) -> bool {
         with_core(|core| core.is_some_and(|core| core.with_slot_held(cell, act)))
+    }
+
+    #[inline]
+    fn poll_is_over() {
+        with_core(|core| core.into_iter().for_each(Core::end_poll));
     }
 
     #[inline]

@@ -187,7 +187,7 @@ impl Shared {
 
 fn cancel_all(slab: &Slab<Shared>) {
     // SAFETY: every cell a slab has handed out was initialised right away, and no worker runs or ever will; what a guest is in the
-    // middle of is RUNNING, which is left alone.
+    // middle of is marked GUEST, and left alone.
     let cancel = |cell| unsafe { harness::cancel_at_shutdown(cell) };
     // SAFETY: the slab's owner has ended, and this thread has its core.
     unsafe { slab.for_each_cell(cancel) };

@@ -89,7 +89,7 @@ fn next(entered: &Entered) -> Option<Notified> {
             core.maintain();
         }
         if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
-            core.note_poll();
+            core.note_poll(&task);
             return Some(task);
         }
     }
@@ -105,6 +105,7 @@ impl Core {
     /// The own queue is empty: a task from elsewhere, after a sleep if need be; none when the scheduler closes.
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<Notified> {
+        self.end_poll();
         while !self.shared.shutdown.is_closing() {
             if let Some(task) = self.find_work() {
                 return Some(task);
@@ -122,12 +123,13 @@ impl Core {
 
     /// Before each poll.
     #[inline(always)]
-    fn note_poll(&self) {
+    fn note_poll(&self, task: &Notified) {
         debug_assert!(
             !self.is_searching.get(),
             "who searches holds back the wakes of others"
         );
         self.remote().count_poll();
+        self.begin_poll(task);
         budget::reset();
     }
 
@@ -142,6 +144,7 @@ impl Core {
 
     /// Between two batches of a busy worker: what is due in the wheel, ready in the driver, waiting in the injector.
     fn maintain(&self) {
+        self.end_poll();
         let now = self.shared.clock.now();
         // ORDERING: Relaxed: a call that this wipes out asks for what is done here.
         self.remote().is_called.store(false, Ordering::Relaxed);
@@ -158,6 +161,7 @@ impl Core {
         }
         self.help_stuck();
         self.trim(now);
+        self.queue.age();
         self.begin_batch();
     }
 

@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// The code of tasks with the future `F` under the scheduler `S`.
 struct Harness<F, S>(PhantomData<(F, S)>);
@@ -123,20 +123,20 @@ where
     unsafe fn run(cell: NonNull<Header>) {
         // SAFETY: the caller holds the right of a `Notified`, so the task is incomplete and its cell live.
         let state = unsafe { &cell.as_ref().state };
-        match state.start_poll() {
-            // SAFETY: the word says running, and we are the runner.
+        let turn = match state.start_poll() {
+            // SAFETY: we are the runner.
             Start::Cancel => return unsafe { Self::cancel(cell) },
-            Start::Poll => {}
-        }
+            Start::Poll(turn) => turn,
+        };
         // SAFETY: as above.
         match unsafe { Self::poll(cell) } {
             Ok(Poll::Pending) => {
-                if state.finish_pending() == AfterPending::Requeue {
+                if state.finish_pending(turn) == AfterPending::Requeue {
                     // SAFETY: the verdict hands out the task's only `Notified`.
                     S::reschedule(unsafe { Notified::from_raw(cell) });
                 }
             }
-            Ok(Poll::Ready(output)) if state.is_unshared() => {
+            Ok(Poll::Ready(output)) if state.is_unshared(turn) => {
                 // The end of an ordinary detached task: nobody refers to it, so that nobody can while its future is dropped.
                 // SAFETY: as above; the future is not polled again.
                 let dropped = unsafe { Self::drop_future(cell) };
@@ -215,8 +215,8 @@ where
         match verdict {
             // SAFETY: the verdict says that nobody refers to the cell.
             Completion::Free => unsafe { Self::free(cell) },
-            // SAFETY: the verdict comes with a reference, and with a join waker that nobody changes any more.
-            Completion::WakeJoiner => unsafe { wake_joiner(cell) },
+            // SAFETY: the verdict says so.
+            Completion::WakeJoiner => unsafe { wake_joiner::<S>(cell) },
             Completion::Shared => {}
             Completion::DropOutput => unreachable!("there is no output to drop"),
         }
@@ -260,12 +260,6 @@ where
     }
 
     unsafe fn free(cell: NonNull<Header>) {
-        // SAFETY: the caller is the last one to know the cell.
-        let header = unsafe { cell.as_ref() };
-        if header.state.has_join_waker() {
-            // SAFETY: JOIN_WAKER says that it is full, and nobody else can reach it.
-            unsafe { drop_join_waker(header) };
-        }
         // SAFETY: complete: future and output are gone.
         unsafe { Layout::<F>::free_box(cell) };
         // SAFETY: nothing in the cell needs dropping any more.
@@ -280,25 +274,15 @@ where
 
 /// # Safety
 ///
-/// The task is complete with a join waker, and the caller passes on a counted reference.
-#[cold]
-unsafe fn wake_joiner(cell: NonNull<Header>) {
-    // SAFETY: the reference keeps the cell.
-    let header = unsafe { cell.as_ref() };
-    // SAFETY: JOIN_WAKER is set, and after COMPLETE nobody writes to the field.
-    shield(|| unsafe { header.join_waker.look(Waker::wake_by_ref) });
-    // SAFETY: the reference is the caller's.
-    unsafe { release(cell) };
-}
-
-/// # Safety
-///
-/// The join waker is full, and nobody else can reach it.
-#[cold]
+/// The task is complete, with a join waker in its place that is the caller's.
 #[inline(never)]
-unsafe fn drop_join_waker(header: &Header) {
+unsafe fn wake_joiner<S: Schedule>(cell: NonNull<Header>) {
+    // SAFETY: the join handle, which keeps the cell, waits for the place to be empty.
+    let header = unsafe { cell.as_ref() };
     // SAFETY: passed on to the caller.
-    shield(|| unsafe { header.join_waker.drop_waker() });
+    let waker = unsafe { header.join_waker.take() };
+    S::poll_is_over();
+    shield(|| waker.wake());
 }
 
 /// Drops a value that user code may have made; a second panic has nowhere to go.

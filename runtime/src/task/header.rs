@@ -3,9 +3,10 @@
 use super::refs::Notified;
 use super::state::State;
 use crate::sys::sync::UnsafeCell;
-use std::mem::MaybeUninit;
-use std::ptr::NonNull;
-use std::task::Waker;
+use crate::sys::sync::atomic::{AtomicPtr, Ordering};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr::{self, NonNull};
+use std::task::{RawWakerVTable, Waker};
 
 /// The head of a cell: 32 bytes, the same for every task.
 ///
@@ -18,41 +19,69 @@ pub(crate) struct Header {
     pub(super) join_waker: JoinWaker,
 }
 
-/// The place for the waker of whoever awaits the task's output. Whether it holds one is not written here: JOIN_WAKER says it, or the
-/// verdict of a transition that took that bit away. Who may touch it stands in the table of [`state`](super::state).
-pub(super) struct JoinWaker(UnsafeCell<MaybeUninit<Waker>>);
+/// The place for the waker of whoever awaits the task's output, in its two parts. Whether it is the runner's or the join handle's stands in the table of
+/// [`state`](super::state).
+pub(super) struct JoinWaker {
+    data: UnsafeCell<MaybeUninit<*const ()>>,
+    /// Null once the runner has taken the waker of a complete task.
+    vtable: AtomicPtr<RawWakerVTable>,
+}
 
 impl JoinWaker {
     pub(super) fn empty() -> Self {
-        Self(UnsafeCell::new(MaybeUninit::uninit()))
+        Self {
+            data: UnsafeCell::new(MaybeUninit::uninit()),
+            vtable: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     /// # Safety
     ///
     /// It is empty, and the caller's alone.
     pub(super) unsafe fn fill(&self, waker: Waker) {
-        // SAFETY: nobody else reads or writes, says the caller; nothing is overwritten that would need dropping.
-        self.0
-            .with_mut(|place| unsafe { place.write(MaybeUninit::new(waker)) });
+        let waker = ManuallyDrop::new(waker);
+        // SAFETY: nobody else reads or writes, says the caller.
+        self.data
+            .with_mut(|data| unsafe { data.write(MaybeUninit::new(waker.data())) });
+        // ORDERING: Relaxed: published with JOIN_WAKER.
+        let vtable = ptr::from_ref(waker.vtable()).cast_mut();
+        self.vtable.store(vtable, Ordering::Relaxed);
     }
 
+    /// Takes the waker out. Whoever waits for [`is_empty`](Self::is_empty) goes on then.
+    ///
     /// # Safety
     ///
     /// It is full, and the caller's alone.
-    pub(super) unsafe fn drop_waker(&self) {
-        // SAFETY: full, says the caller, and a `MaybeUninit` has the layout of what it may hold.
-        self.0
-            .with_mut(|place| unsafe { place.cast::<Waker>().drop_in_place() });
+    #[inline]
+    pub(super) unsafe fn take(&self) -> Waker {
+        // ORDERING: Relaxed: what was published with JOIN_WAKER is known here.
+        let vtable = self.vtable.load(Ordering::Relaxed);
+        // SAFETY: nobody writes, and it was filled, says the caller.
+        let data = self.data.with(|data| unsafe { (*data).assume_init() });
+        // ORDERING: Release, partner of the Acquire in `is_empty`: after this the cell may be freed.
+        self.vtable.store(ptr::null_mut(), Ordering::Release);
+        // SAFETY: full, says the caller: the two parts of a waker that was not dropped, and that is ours now.
+        unsafe { Waker::new(data, &*vtable) }
     }
 
+    /// Whether the waker was taken out, where it was in.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.vtable.load(Ordering::Acquire).is_null()
+    }
+
+    /// Whether it holds this very waker, which may have been taken out.
+    ///
     /// # Safety
     ///
-    /// It is full, and nobody writes to it meanwhile.
-    pub(super) unsafe fn look<R>(&self, look: impl FnOnce(&Waker) -> R) -> R {
-        self.0.with(|place| {
-            // SAFETY: full, and not written to while the reference lives, says the caller.
-            look(unsafe { &*place.cast::<Waker>() })
-        })
+    /// It was filled, and nobody fills it meanwhile.
+    pub(super) unsafe fn is(&self, waker: &Waker) -> bool {
+        // SAFETY: nobody writes, and it was filled, says the caller.
+        let data = self.data.with(|data| unsafe { (*data).assume_init() });
+        // ORDERING: Relaxed: nothing is looked at behind it.
+        let vtable = self.vtable.load(Ordering::Relaxed).cast_const();
+        data == waker.data() && ptr::eq(vtable, waker.vtable())
     }
 }
 

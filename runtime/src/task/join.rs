@@ -4,6 +4,7 @@ use super::error::JoinError;
 use super::header::Header;
 use super::refs::TaskRef;
 use super::state::Detach;
+use crate::sys::sync::{hint, thread};
 use crate::util::budget;
 use crate::util::shield::shield;
 use std::fmt;
@@ -12,6 +13,9 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
+
+/// How often a handle looks whether the runner is done before it gives up its core. In models it does so at once.
+const SPINS_MAX: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 100 };
 
 /// Owns the right to a task's output: await it to get it, drop it to detach the task.
 ///
@@ -143,6 +147,8 @@ impl<T> JoinHandle<T> {
     /// Takes the output of a complete task and lets go of the cell.
     fn take(&mut self) -> Result<T, JoinError> {
         let cell = self.inner.0;
+        // SAFETY: the handle's reference keeps the cell.
+        wait_for_runner(unsafe { cell.as_ref() });
         let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
         // SAFETY: the handle's reference keeps the cell.
         let vtable = unsafe { cell.as_ref() }.vtable;
@@ -179,16 +185,15 @@ impl<T> Future for JoinHandle<T> {
 /// Sees to it that the waker is woken at completion. True if the task is complete already.
 fn register(task: &Header, waker: &Waker) -> bool {
     if task.state.has_join_waker() {
-        // SAFETY: JOIN_WAKER is set, so the field is full, and only this handle would change it.
-        let same = unsafe { task.join_waker.look(|stored| stored.will_wake(waker)) };
-        if same {
+        // SAFETY: only this handle would fill it.
+        if unsafe { task.join_waker.is(waker) } {
             return task.state.is_complete();
         }
         if !task.state.retract_join_waker() {
             return true;
         }
-        // SAFETY: taken back: the field is full, and only ours.
-        unsafe { task.join_waker.drop_waker() };
+        // SAFETY: taken back: the place is full, and only ours.
+        drop(unsafe { task.join_waker.take() });
     }
     let waker = waker.clone();
     // SAFETY: JOIN_WAKER is not set: the field is the handle's alone, and holds nothing.
@@ -197,8 +202,30 @@ fn register(task: &Header, waker: &Waker) -> bool {
         return false;
     }
     // SAFETY: not published: still full, and only ours.
-    unsafe { task.join_waker.drop_waker() };
+    drop(unsafe { task.join_waker.take() });
     true
+}
+
+/// Of a complete task: waits until its runner has taken the join waker out of the cell, if there was one. It is about to.
+#[inline]
+fn wait_for_runner(task: &Header) {
+    if task.state.has_join_waker() {
+        let mut spins = 0;
+        while !task.join_waker.is_empty() {
+            backoff(&mut spins);
+        }
+    }
+}
+
+/// The runner has two words to read and one to write. If it takes longer it was preempted, and may need this core.
+#[cold]
+fn backoff(spins: &mut u32) {
+    *spins += 1;
+    if *spins < SPINS_MAX {
+        hint::spin_loop();
+    } else {
+        thread::yield_now();
+    }
 }
 
 impl<T> Drop for JoinHandle<T> {
@@ -229,9 +256,10 @@ unsafe fn detach_slow(cell: NonNull<Header>) {
         Detach::Done => return,
         Detach::DropWaker => {
             // SAFETY: the verdict gave the field back to the handle, full.
-            shield(|| unsafe { task.join_waker.drop_waker() });
+            shield(|| drop(unsafe { task.join_waker.take() }));
         }
         Detach::DropOutput => {
+            wait_for_runner(task);
             // SAFETY: complete, the output stored and not taken (else `inner` would be TAKEN).
             unsafe { (task.vtable.drop_output)(cell) };
         }

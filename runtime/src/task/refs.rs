@@ -3,6 +3,7 @@
 //! | type | right | counted in the word |
 //! |---|---|---|
 //! | [`Notified`] | to poll the task once: exists at most once per task | no |
+//! | [`Polled`] | to say of the task that this thread polls that it blocks | no |
 //! | [`TaskRef`] | to wake, abort or ask about the task; keeps the cell | yes |
 //!
 //! A `Waker` is a `TaskRef` in disguise ([`waker`](super::waker)), and so is the inside of a join handle.
@@ -18,7 +19,7 @@ use std::ptr::NonNull;
 #[repr(transparent)]
 pub(crate) struct Notified(NonNull<Header>);
 
-// SAFETY: a `Notified` exists at most once per task (the word's NOTIFIED bit hands it out), so moving it to another thread
+// SAFETY: a `Notified` exists at most once per task (whoever counts the first wake of an idle one hands it out), so moving it to another thread
 // moves the exclusive right to the future, which `spawn` requires to be `Send`.
 unsafe impl Send for Notified {}
 
@@ -56,6 +57,41 @@ impl Notified {
         let wake = unsafe { self.0.as_ref() }.state.abort();
         debug_assert!(wake == Wake::Nothing, "it is queued already, by us");
         self.run();
+    }
+}
+
+/// The task that a worker polls, and that is not complete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Polled(NonNull<Header>);
+
+// SAFETY: it points to an atomic word, and is used by who polls the task only.
+unsafe impl Send for Polled {}
+
+impl Polled {
+    /// The one that is about to be polled.
+    #[inline(always)]
+    pub(crate) fn of(task: &Notified) -> Self {
+        Self(task.0)
+    }
+
+    /// The thread that polls it is about to be no worker any more.
+    ///
+    /// # Safety
+    ///
+    /// This thread polls it, and it is not complete.
+    pub(crate) unsafe fn become_guest(self) {
+        // SAFETY: an incomplete task is not freed.
+        unsafe { self.0.as_ref() }.state.become_guest();
+    }
+
+    /// It is one still.
+    ///
+    /// # Safety
+    ///
+    /// As for [`become_guest`](Self::become_guest), which was called.
+    pub(crate) unsafe fn is_no_guest(self) {
+        // SAFETY: an incomplete task is not freed.
+        unsafe { self.0.as_ref() }.state.is_no_guest();
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// holder. False if not, or if `act` says so.
     fn with_unshared(cell: NonNull<Header>, act: impl FnOnce() -> bool) -> bool;
 
+    /// The task that this thread polls is complete, and its cell may be freed, though the turn is not over.
+    fn poll_is_over();
+
     /// Gives the memory of a cell back.
     ///
     /// # Safety

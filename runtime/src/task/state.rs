@@ -1,60 +1,82 @@
 //! In which phase is a task, and who may do what to it?
 //!
-//! One atomic word answers both. Its low bits are the phase, the rest counts references.
+//! One atomic word answers both. Its low bits are flags, then come two counts.
 //!
-//! | bit | name | set by | cleared by |
+//! | bits | name | set by | cleared by |
 //! |---|---|---|---|
-//! | 0 | NOTIFIED | spawn, wake, abort | the runner, when it begins a poll |
-//! | 1 | RUNNING | the runner, when it begins a poll; shutdown | the runner, when the poll is over |
-//! | 2 | COMPLETE | the runner, when future is gone and output stored | nobody |
-//! | 3 | CANCELLED | abort, shutdown | nobody |
-//! | 4 | JOIN_INTEREST | spawn | the join handle, when it is dropped before completion |
-//! | 5 | JOIN_WAKER | the join handle | the join handle, only before COMPLETE |
-//! | 6.. | references | one for each `Waker`, one for the join handle | |
+//! | 0 | COMPLETE | the runner, when future is gone and output stored | nobody |
+//! | 1 | CANCELLED | abort, shutdown | nobody |
+//! | 2 | JOIN_INTEREST | spawn | the join handle, when it is dropped before completion |
+//! | 3 | JOIN_WAKER | the join handle | the join handle, only before COMPLETE |
+//! | 4 | GUEST | the runner, when it blocks in its poll and is no worker any more | the runner, when the poll is over |
+//! | 5.. | references | one for each `Waker`, one for the join handle | |
+//! | 32.. | wakes | spawn, wake and abort add one | the runner, after a poll: as many as there were before it |
 //!
-//! | phase | NOTIFIED | RUNNING | COMPLETE | the future belongs to | the output belongs to | join waker |
-//! |---|:-:|:-:|:-:|---|---|---|
-//! | queued | 1 | 0 | 0 | whoever takes it from the queue | | JOIN_WAKER set: read-only; else the join handle's |
-//! | running | 0 | 1 | 0 | the runner | the runner | the same |
-//! | running, to be queued again | 1 | 1 | 0 | the runner | the runner | the same |
-//! | idle | 0 | 0 | 0 | nobody | | the same |
-//! | complete | any | 0 | 1 | gone | the join handle, if JOIN_INTEREST; else gone | read-only; dropped with the cell |
+//! | phase | wakes | COMPLETE | the future belongs to | the output belongs to | join waker |
+//! |---|:-:|:-:|---|---|---|
+//! | queued | 1 or more | 0 | whoever takes it from the queue | | JOIN_WAKER set: read-only; else the join handle's |
+//! | running | as many as when the poll began, or more | 0 | the runner | the runner | the same |
+//! | idle | 0 | 0 | nobody | | the same |
+//! | complete | any | 1 | gone | the join handle, if JOIN_INTEREST; else gone | the runner's, if JOIN_WAKER, until it has emptied the place |
+//!
+//! To begin a poll nothing is written: the runner remembers how many wakes there were ([`Turn`]) and takes those away when the poll is over.
+//! If any are left then, the task was woken meanwhile and is queued still. Each wake performs its read-modify-write, also when the task is queued already, since that
+//! is what publishes the waker's writes to the next poll.
 //!
 //! The queue holds no reference: a task in it is not COMPLETE, and only COMPLETE tasks without references are freed,
-//! by whoever makes both true. A wake that finds NOTIFIED set still performs its read-modify-write, since that is
-//! what publishes the waker's writes to the next poll.
+//! by whoever makes both true.
 //!
-//! **Exclusive**: while the count is 0, nobody but the runner can reach the word (references are only made from
+//! **Exclusive**: while there is no reference, nobody but the runner can reach the word (references are only made from
 //! references, and the runner lends out the first). The runner then uses plain loads and stores: the word of a
 //! detached task to which nobody else refers costs no locked instruction from spawn to free.
 //!
+//! What it costs otherwise: one locked instruction for a poll that ends pending, one for a wake, one for completion; one for a join handle that waits.
+//!
 //! ORDERING, for the whole file: transitions that give something away (future, output, writes of a waker) are Release, those
 //! that take it are Acquire; nearly all do both, so they are AcqRel and their partner is every other transition of this
-//! word. Plain loads on the exclusive path are Acquire: they pair with the Release of the `fetch_sub` that made the count 0.
+//! word. Plain loads are Acquire: those on the exclusive path pair with the Release of the `fetch_sub` that took away the last reference, those
+//! at the begin of a poll with the wakes that they count.
+//!
+//! Rejected: a bit for *notified* and one for *running* instead of the count (one more locked instruction for each poll, to swap them).
 
-use crate::sys::sync::atomic::{AtomicUsize, Ordering};
+use crate::sys::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-const NOTIFIED: usize = 1;
-const RUNNING: usize = 1 << 1;
-const COMPLETE: usize = 1 << 2;
-const CANCELLED: usize = 1 << 3;
-const JOIN_INTEREST: usize = 1 << 4;
-const JOIN_WAKER: usize = 1 << 5;
-const REFERENCE: usize = 1 << 6;
+const COMPLETE: u64 = 1;
+const CANCELLED: u64 = 1 << 1;
+const JOIN_INTEREST: u64 = 1 << 2;
+const JOIN_WAKER: u64 = 1 << 3;
+const GUEST: u64 = 1 << 4;
+const REFERENCE: u64 = 1 << 5;
+const WAKE: u64 = 1 << 32;
 
-/// More references than could be held without a leak (each is at least 8 bytes of somebody's memory).
-const REFERENCES_MAX: usize = usize::MAX / 2;
+const REFERENCES: u64 = WAKE - REFERENCE;
+const WAKES: u64 = !(WAKE - 1);
+
+/// More references than could be held without a leak: 67 million wakers of one task. As many again fit the word, for those who are about to find out.
+const REFERENCES_MAX: u64 = REFERENCES / 2;
+
+/// Half of the wakes that the word can count: two thousand million, none of them followed by a poll.
+const WAKES_MANY: u64 = 1 << 63;
+
+/// How long each wake takes then. The other half lasts for weeks.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The state word of a task; see the module's table.
 #[derive(Debug)]
-pub(crate) struct State(AtomicUsize);
+pub(crate) struct State(AtomicU64);
+
+/// A poll that has begun: the wakes that led to it.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn(u64);
 
 /// What the runner of a queued task has to do now.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     /// Poll the future.
-    Poll,
+    Poll(Turn),
     /// Drop the future and complete with an error.
     Cancel,
 }
@@ -79,7 +101,7 @@ pub(crate) enum Completion {
     Free,
     /// Done; others refer to the cell.
     Shared,
-    /// Done; wake the join waker, then release the reference that came with this verdict.
+    /// Done; take the join waker out of its place, without which the join handle does not go on, and wake it. The cell is not to be used after that.
     WakeJoiner,
 }
 
@@ -110,26 +132,19 @@ pub(crate) enum Detach {
 impl State {
     /// A task that is about to be put into its first queue, with a join handle.
     pub(crate) fn new_joinable() -> Self {
-        Self(AtomicUsize::new(NOTIFIED | JOIN_INTEREST | REFERENCE))
+        Self(AtomicU64::new(WAKE | JOIN_INTEREST | REFERENCE))
     }
 
     /// Queued -> running.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start_poll(&self) -> Start {
         let now = self.0.load(Ordering::Acquire);
         debug_assert!(
-            now & (NOTIFIED | RUNNING | COMPLETE) == NOTIFIED,
-            "polled while not queued: {now:#b}"
+            now & WAKES != 0 && now & (COMPLETE | GUEST) == 0,
+            "polled while not queued: {now:#x}"
         );
-        if now == NOTIFIED {
-            // Exclusive, and not cancelled.
-            self.0.store(RUNNING, Ordering::Relaxed);
-            return Start::Poll;
-        }
-        // NOTIFIED is 1 and RUNNING 0, and neither changes but by us: one exclusive-or swaps them.
-        let before = self.0.fetch_xor(NOTIFIED | RUNNING, Ordering::AcqRel);
-        if before & CANCELLED == 0 {
-            Start::Poll
+        if now & CANCELLED == 0 {
+            Start::Poll(Turn(now & WAKES))
         } else {
             Start::Cancel
         }
@@ -137,22 +152,34 @@ impl State {
 
     /// Running -> idle, or -> queued if a wake or an abort came during the poll.
     #[inline]
-    pub(crate) fn finish_pending(&self) -> AfterPending {
+    pub(crate) fn finish_pending(&self, turn: Turn) -> AfterPending {
         let now = self.0.load(Ordering::Acquire);
+        let spent = turn.0 + (now & GUEST);
         let before = if is_exclusive(now) {
             // ORDERING: Release, partner of `seize`: a shutdown may come upon the task while this thread, which has blocked in the poll
             // and is no worker any more, has yet to leave.
-            self.0.store(now & !RUNNING, Ordering::Release);
+            self.0.store(now - spent, Ordering::Release);
             now
         } else {
-            self.0.fetch_and(!RUNNING, Ordering::AcqRel)
+            self.0.fetch_sub(spent, Ordering::AcqRel)
         };
-        debug_assert!(before & (RUNNING | COMPLETE) == RUNNING);
-        if before & NOTIFIED == 0 {
+        debug_assert!(before & COMPLETE == 0 && before & WAKES >= turn.0);
+        if before & WAKES == turn.0 {
             AfterPending::Idle
         } else {
             AfterPending::Requeue
         }
+    }
+
+    /// The runner of a running task is no worker any more: a shutdown, which waits for workers, leaves the task to it.
+    pub(crate) fn become_guest(&self) {
+        let before = self.0.fetch_or(GUEST, Ordering::AcqRel);
+        debug_assert!(before & WAKES != 0 && before & COMPLETE == 0);
+    }
+
+    /// It is one again.
+    pub(crate) fn is_no_guest(&self) {
+        self.0.fetch_and(!GUEST, Ordering::AcqRel);
     }
 
     /// Whether the runner should store the output: somebody may still take it.
@@ -162,15 +189,14 @@ impl State {
     }
 
     /// Whether a running task is exclusive and was not asked to do anything meanwhile.
-    #[inline]
-    pub(crate) fn is_unshared(&self) -> bool {
-        self.0.load(Ordering::Acquire) == RUNNING
+    #[inline(always)]
+    pub(crate) fn is_unshared(&self, turn: Turn) -> bool {
+        self.0.load(Ordering::Acquire) == turn.0
     }
 
     /// Running -> complete, if it [is unshared](Self::is_unshared); the cell is to be freed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn complete_unshared(&self) {
-        debug_assert!(self.is_unshared());
         self.0.store(COMPLETE, Ordering::Relaxed);
     }
 
@@ -178,7 +204,7 @@ impl State {
     #[inline]
     pub(crate) fn complete(&self, has_output: bool) -> Completion {
         let mut now = self.0.load(Ordering::Acquire);
-        debug_assert!(now & (RUNNING | COMPLETE) == RUNNING);
+        debug_assert!(now & COMPLETE == 0);
         if is_exclusive(now) {
             if has_output {
                 return Completion::DropOutput;
@@ -190,14 +216,12 @@ impl State {
             if now & JOIN_INTEREST == 0 && has_output {
                 return Completion::DropOutput;
             }
-            let joiner_waits = now & JOIN_WAKER != 0;
-            let kept = if joiner_waits { REFERENCE } else { 0 };
-            let next = (now & !RUNNING | COMPLETE) + kept;
+            let next = now & !(GUEST | WAKES) | COMPLETE;
             match self
                 .0
                 .compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) if joiner_waits => return Completion::WakeJoiner,
+                Ok(_) if now & JOIN_WAKER != 0 => return Completion::WakeJoiner,
                 Ok(_) if is_exclusive(now) => return Completion::Free,
                 Ok(_) => return Completion::Shared,
                 Err(changed) => now = changed,
@@ -208,8 +232,9 @@ impl State {
     /// Notes a wake. The caller keeps its reference.
     #[inline]
     pub(crate) fn wake_by_ref(&self) -> Wake {
-        let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
-        if before & (NOTIFIED | RUNNING | COMPLETE) == 0 {
+        let before = self.0.fetch_add(WAKE, Ordering::AcqRel);
+        slow_down_at(before);
+        if before & (WAKES | COMPLETE) == 0 {
             Wake::Schedule
         } else {
             Wake::Nothing
@@ -222,33 +247,38 @@ impl State {
     /// shutdown waits for.
     #[inline]
     pub(crate) fn wake_by_value(&self) -> Wake {
-        let mut now = self.0.load(Ordering::Acquire);
-        loop {
-            debug_assert!(now >= REFERENCE);
-            let next = (now | NOTIFIED) - REFERENCE;
-            match self
-                .0
-                .compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) if now & COMPLETE != 0 => {
-                    return if is_exclusive(next) {
-                        Wake::Free
-                    } else {
-                        Wake::Nothing
-                    };
-                }
-                Ok(_) if now & (NOTIFIED | RUNNING) == 0 => return Wake::Schedule,
-                Ok(_) => return Wake::Nothing,
-                Err(changed) => now = changed,
+        let before = self.0.fetch_add(WAKE - REFERENCE, Ordering::AcqRel);
+        debug_assert!(before & REFERENCES >= REFERENCE);
+        slow_down_at(before);
+        if before & COMPLETE != 0 {
+            if is_exclusive(before - REFERENCE) {
+                Wake::Free
+            } else {
+                Wake::Nothing
             }
+        } else if before & WAKES == 0 {
+            Wake::Schedule
+        } else {
+            Wake::Nothing
         }
     }
 
     /// Asks for cancellation: the task's runner drops the future before, or right after, its next poll.
     #[inline]
     pub(crate) fn abort(&self) -> Wake {
-        let before = self.0.fetch_or(CANCELLED | NOTIFIED, Ordering::AcqRel);
-        if before & (NOTIFIED | RUNNING | COMPLETE) == 0 {
+        let mut now = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = (now | CANCELLED) + WAKE;
+            match self
+                .0
+                .compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(changed) => now = changed,
+            }
+        }
+        slow_down_at(now);
+        if now & (WAKES | COMPLETE) == 0 {
             Wake::Schedule
         } else {
             Wake::Nothing
@@ -259,8 +289,9 @@ impl State {
     /// blocks in it.
     pub(crate) fn seize(&self) -> bool {
         let unless_taken = |now| {
-            if now & (RUNNING | COMPLETE) == 0 {
-                Some(now | CANCELLED | RUNNING)
+            if now & (GUEST | COMPLETE) == 0 {
+                // A wake more, so that nobody else is given the right to run it.
+                Some((now | CANCELLED) + WAKE)
             } else {
                 None
             }
@@ -292,7 +323,7 @@ impl State {
         self.change_join_waker(|now| now & !JOIN_WAKER)
     }
 
-    fn change_join_waker(&self, change: impl Fn(usize) -> usize) -> bool {
+    fn change_join_waker(&self, change: impl Fn(u64) -> u64) -> bool {
         let unless_complete = |now| {
             if now & COMPLETE == 0 {
                 Some(change(now))
@@ -331,9 +362,9 @@ impl State {
     /// (unless a waker was made, which the word tells). False if so: use [`detach`](Self::detach).
     #[inline]
     pub(crate) fn detach_unshared(&self) -> bool {
-        let only_ours = self.0.load(Ordering::Acquire) == NOTIFIED | JOIN_INTEREST | REFERENCE;
+        let only_ours = self.0.load(Ordering::Acquire) == WAKE | JOIN_INTEREST | REFERENCE;
         if only_ours {
-            self.0.store(NOTIFIED, Ordering::Relaxed);
+            self.0.store(WAKE, Ordering::Relaxed);
         }
         only_ours
     }
@@ -344,7 +375,7 @@ impl State {
         // ORDERING: Relaxed, as for Arc: the reference it is made from keeps the cell alive, and handing the new one to
         // another thread synchronises by itself.
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
-        if before > REFERENCES_MAX {
+        if before & REFERENCES > REFERENCES_MAX {
             // Wrapping round would free a cell in use; leaking wakers on this scale has no other cure.
             std::process::abort();
         }
@@ -355,53 +386,114 @@ impl State {
     #[must_use]
     pub(crate) fn release_reference(&self) -> bool {
         let now = self.0.load(Ordering::Acquire);
-        if now & COMPLETE != 0 && now < 2 * REFERENCE {
-            // The last one of a complete task: nobody else can reach the word, so there is nothing to subtract from.
+        if is_last(now) {
+            // Nobody else can reach the word, so there is nothing to subtract from.
             return true;
         }
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
-        debug_assert!(before >= REFERENCE);
-        before & COMPLETE != 0 && before < 2 * REFERENCE
+        debug_assert!(before & REFERENCES >= REFERENCE);
+        is_last(before)
     }
 }
 
 /// Whether nobody refers to the task, so that its runner alone can reach the word.
-#[inline]
-fn is_exclusive(word: usize) -> bool {
-    word < REFERENCE
+#[inline(always)]
+fn is_exclusive(word: u64) -> bool {
+    word & REFERENCES == 0
+}
+
+/// Whether a reference is the last one of a complete task.
+#[inline(always)]
+fn is_last(word: u64) -> bool {
+    word & COMPLETE != 0 && word & REFERENCES == REFERENCE
+}
+
+/// A task that is woken without end and gets no turn: its wakers must not overtake the count.
+#[inline(always)]
+fn slow_down_at(word: u64) {
+    if word >= WAKES_MANY {
+        slow_down();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn slow_down() {
+    crate::sys::sync::thread::sleep(PAUSE);
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
+    fn start(state: &State) -> Turn {
+        match state.start_poll() {
+            Start::Poll(turn) => turn,
+            Start::Cancel => panic!("nobody has cancelled it"),
+        }
+    }
+
     #[test]
     fn a_detached_task_lives_and_dies_by_plain_stores() {
         let state = State::new_joinable();
         assert!(state.detach_unshared());
-        assert_eq!(state.start_poll(), Start::Poll);
-        assert_eq!(state.complete(false), Completion::Free);
+        let turn = start(&state);
+        assert!(state.is_unshared(turn));
+        state.complete_unshared();
         assert!(state.is_complete());
+    }
+
+    #[test]
+    fn wakes_before_the_poll_are_answered_by_it() {
+        let state = State::new_joinable();
+        assert_eq!(state.wake_by_ref(), Wake::Nothing);
+        assert_eq!(state.wake_by_ref(), Wake::Nothing);
+        let turn = start(&state);
+        assert_eq!(state.finish_pending(turn), AfterPending::Idle);
+    }
+
+    #[test]
+    fn a_shutdown_leaves_guests_alone() {
+        let state = State::new_joinable();
+        let turn = start(&state);
+        state.become_guest();
+        assert!(!state.seize());
+        assert_eq!(state.wake_by_ref(), Wake::Nothing);
+        assert_eq!(state.finish_pending(turn), AfterPending::Requeue);
+        assert!(state.seize());
+        assert_eq!(state.wake_by_ref(), Wake::Nothing, "it is being cancelled");
+        assert_eq!(state.complete(true), Completion::Shared);
+        assert!(!state.seize());
+    }
+
+    #[test]
+    fn many_wakes_do_not_overtake_the_count() {
+        let state = State(AtomicU64::new(WAKES_MANY | REFERENCE));
+        let begun = std::time::Instant::now();
+        assert_eq!(state.wake_by_ref(), Wake::Nothing);
+        assert!(begun.elapsed() >= PAUSE);
+        let turn = start(&state);
+        assert_eq!(state.finish_pending(turn), AfterPending::Idle);
     }
 
     #[test]
     fn a_wake_during_the_poll_queues_again() {
         let state = State::new_joinable();
-        assert_eq!(state.start_poll(), Start::Poll);
+        let turn = start(&state);
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
-        assert_eq!(state.finish_pending(), AfterPending::Requeue);
+        assert_eq!(state.finish_pending(turn), AfterPending::Requeue);
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
-        assert_eq!(state.start_poll(), Start::Poll);
-        assert_eq!(state.finish_pending(), AfterPending::Idle);
+        let turn = start(&state);
+        assert_eq!(state.finish_pending(turn), AfterPending::Idle);
         assert_eq!(state.wake_by_ref(), Wake::Schedule);
     }
 
     #[test]
     fn an_abort_cancels_at_the_next_start() {
         let state = State::new_joinable();
-        assert_eq!(state.start_poll(), Start::Poll);
+        let turn = start(&state);
         assert_eq!(state.abort(), Wake::Nothing);
-        assert_eq!(state.finish_pending(), AfterPending::Requeue);
+        assert_eq!(state.finish_pending(turn), AfterPending::Requeue);
         assert_eq!(state.start_poll(), Start::Cancel);
         assert_eq!(state.complete(true), Completion::Shared);
         assert_eq!(state.abort(), Wake::Nothing);
@@ -410,7 +502,7 @@ mod tests {
     #[test]
     fn the_last_reference_to_a_complete_task_frees_it() {
         let state = State::new_joinable();
-        assert_eq!(state.start_poll(), Start::Poll);
+        let _turn = start(&state);
         state.add_reference();
         assert_eq!(state.complete(true), Completion::Shared);
         assert_eq!(state.detach(), Detach::DropOutput);
@@ -421,22 +513,21 @@ mod tests {
     #[test]
     fn an_output_that_nobody_wants_is_dropped_before_completion() {
         let state = State::new_joinable();
-        assert_eq!(state.start_poll(), Start::Poll);
+        let _turn = start(&state);
         assert_eq!(state.detach(), Detach::Done);
         assert_eq!(state.complete(true), Completion::DropOutput);
         assert_eq!(state.complete(false), Completion::Free);
     }
 
     #[test]
-    fn a_waiting_joiner_is_woken_and_the_runner_keeps_the_cell_for_it() {
+    fn a_waiting_joiner_is_woken_and_keeps_the_cell() {
         let state = State::new_joinable();
         assert!(state.publish_join_waker());
-        assert_eq!(state.start_poll(), Start::Poll);
+        let _turn = start(&state);
         assert_eq!(state.complete(true), Completion::WakeJoiner);
         assert!(!state.publish_join_waker());
         assert!(!state.retract_join_waker());
         assert_eq!(state.detach(), Detach::DropOutput);
-        assert!(!state.release_reference());
         assert!(state.release_reference());
     }
 }

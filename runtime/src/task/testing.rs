@@ -134,6 +134,8 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
         false
     }
 
+    fn poll_is_over() {}
+
     unsafe fn free(cell: NonNull<Header>, _class: Class) {
         let queue = queue_of(cell).clone();
         // SAFETY: allocated as a box by `spawn`, and the last one to know it calls this.

@@ -129,6 +129,56 @@ fn loom_queue_last_task() {
     );
 }
 
+/// Owner and thieves at both ends, with a slot that is used again.
+#[test]
+fn loom_queue_newest() {
+    check(
+        1,
+        0,
+        |owner, taken| {
+            (1..=2).for_each(|n| push(owner, n));
+            take(taken, owner.pop_newest());
+            push(owner, 3);
+            take(taken, owner.pop());
+            take(taken, owner.pop_newest());
+        },
+        3,
+    );
+}
+
+/// The last task is wanted by both, from both ends.
+#[test]
+fn loom_queue_newest_is_last() {
+    check(
+        2,
+        0,
+        |owner, taken| {
+            push(owner, 1);
+            take(taken, owner.pop_newest());
+            push(owner, 2);
+            take(taken, owner.pop_newest());
+        },
+        2,
+    );
+}
+
+/// Behind the end of a block, where the newest is left to [`Owner::pop`].
+#[test]
+fn loom_queue_newest_in_next_block() {
+    check(
+        1,
+        0usize.wrapping_sub(BLOCK_SLOTS),
+        |owner, taken| {
+            (1..=3).for_each(|n| push(owner, n));
+            take(taken, owner.pop_newest());
+            assert!(owner.pop_newest().is_none());
+            push(owner, 4);
+            take(taken, owner.pop_newest());
+        },
+        4,
+    );
+}
+
 /// What was stolen can be stolen again, from the thief.
 #[test]
 fn loom_queue_stolen_again() {

@@ -52,6 +52,51 @@ fn first_in_first_out_with_thefts() {
     }
 }
 
+/// The newest come first as long as they are young and in the last block; thefts, pushes and pops in between, beside a model.
+#[test]
+fn newest_first_while_young() {
+    barrier::init();
+    for seed in 1..if cfg!(miri) { 2 } else { 50 } {
+        let random = XorShift::new(seed);
+        let start = 0usize.wrapping_sub(BLOCK_SLOTS * (seed as usize % 3));
+        let ((owner, queue), (thief, _)) = (new_at::<u8>(start), new_at::<u8>(start));
+        let (mut expected, mut young, mut next) = (VecDeque::new(), 0, 1);
+        for _ in 0..if cfg!(miri) { 20 } else { 3000 } {
+            match random.below(8) {
+                0 => {
+                    owner.age();
+                    young = 0;
+                }
+                1 => {
+                    let count = expected.len().div_ceil(2).min(5);
+                    let stolen: Vec<_> = expected.drain(..count).collect();
+                    let first = queue.steal_into(&thief, 5).map(number);
+                    let rest = std::iter::from_fn(|| thief.pop().map(number));
+                    assert_eq!(first.into_iter().chain(rest).collect::<Vec<_>>(), stolen);
+                }
+                2 => assert_eq!(owner.pop().map(number), expected.pop_front()),
+                3 | 4 => match owner.pop_newest().map(number) {
+                    Some(newest) => {
+                        assert!(young > 0);
+                        assert_eq!(Some(newest), expected.pop_back());
+                        young -= 1;
+                    }
+                    None => assert!(
+                        young == 0 || expected.is_empty() || owner.tail.get() % BLOCK_SLOTS == 0
+                    ),
+                },
+                _ => {
+                    owner.push(pointer(next));
+                    expected.push_back(next);
+                    (next, young) = (next + 1, young + 1);
+                }
+            }
+            young = young.min(expected.len());
+            assert_eq!(queue.len(), expected.len());
+        }
+    }
+}
+
 #[test]
 fn a_burst_leaves_nothing_behind() {
     let (owner, queue) = Owner::<u8>::new();
@@ -108,6 +153,7 @@ fn each_comes_out_once() {
             }
             next = ALL.min(next + more) + 1;
             for _ in 0..random.below(120) {
+                owner.pop_newest().into_iter().for_each(take);
                 owner.pop().into_iter().for_each(take);
             }
         }

@@ -17,6 +17,11 @@ pub(crate) mod hint {
 
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, spawn, yield_now};
+
+    /// There is no time in a model.
+    pub(crate) fn sleep(_time: std::time::Duration) {
+        yield_now();
+    }
 }
 
 pub(crate) use loom::sync::MutexGuard;

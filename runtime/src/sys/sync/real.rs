@@ -18,7 +18,7 @@ pub(crate) mod hint {
 pub(crate) mod thread {
     #[cfg(test)]
     pub(crate) use std::thread::spawn;
-    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
+    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, sleep, yield_now};
 }
 
 pub(crate) use parking_lot::MutexGuard;
