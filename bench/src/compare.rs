@@ -59,9 +59,11 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
     if !choices.json {
         print!("{machine}\n{}", tell::peers(&peers));
     }
-    for of_one_workload in cases.chunk_by(|a, b| a.workload.name == b.workload.name) {
+    let is_one_table =
+        |a: &Case, b: &Case| (a.workload.name, a.unit()) == (b.workload.name, b.unit());
+    for of_one_table in cases.chunk_by(is_one_table) {
         let mut rows = Vec::new();
-        for case in of_one_workload {
+        for case in of_one_table {
             let measured = measure(case, &peers, &bar)?;
             if choices.json {
                 // A line as soon as there is one: whoever reads a pipe sees how far it is.

@@ -3,7 +3,7 @@
 //! Each adds one to a padded counter of the thread that runs it. The clock runs in whoever starts them, from just before the first
 //! spawn to the moment it knows that all have run; why they are awaited like this is told in filch-bench's `spawn.rs`.
 
-use super::{Handle, Outside, spawn, yield_now};
+use super::{Handle, Outside, Travels, spawn, yield_now};
 use filch_bench_common::clock::{block_for, now};
 use filch_bench_common::counters;
 use std::task::Poll;
@@ -73,7 +73,7 @@ pub(crate) fn outside(tasks: usize, outside: &Outside) -> Duration {
 
 pub(crate) async fn parked(tasks: usize) -> Duration {
     let begun = now();
-    park(tasks, Handle::detach).await;
+    park(tasks, waiting, Handle::detach).await;
     begun.elapsed()
 }
 
@@ -82,11 +82,18 @@ pub(crate) async fn parked_joined(
     mut handles: Vec<Handle<()>>,
 ) -> (Duration, Vec<Handle<()>>) {
     let begun = now();
-    park(tasks, |handle| handles.push(handle)).await;
+    park(tasks, waiting, |handle| handles.push(handle)).await;
     (begun.elapsed(), handles)
 }
 
-async fn park(tasks: usize, mut with_each: impl FnMut(Handle<()>)) {
+/// Starts tasks that count themselves and then wait for longer than the process lives.
+pub(super) async fn park<F>(
+    tasks: usize,
+    waiting: impl Fn() -> F,
+    mut with_each: impl FnMut(Handle<()>),
+) where
+    F: Future<Output = ()> + Travels + 'static,
+{
     let goal = counters::sum() + tasks;
     for left in (1..=tasks).rev() {
         with_each(spawn(waiting()));

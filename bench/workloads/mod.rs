@@ -5,29 +5,34 @@
 //!
 //! | word | means |
 //! |---|---|
-//! | `Runtime::start(workers)` | a runtime with so many threads, or why that cannot be |
+//! | `Runtime::start(job)` | a runtime with so many threads as the job wants, and with timers if it needs them; or why that cannot be |
 //! | `Runtime::run(future)` | runs it as a task, on a worker, and blocks this thread until its output is there |
 //! | `Runtime::outside()` | makes of it what a thread that is no worker spawns with, or says why it cannot |
 //! | `spawn(future)` | within a task, starts another |
 //! | `Handle` | a future of a task's output; `detach` lets go of it |
 //! | `yield_now()` | within a task, gives up the turn |
+//! | `sleep(duration)` | within a task whose runtime has timers, a future that is complete after so long; of what is no matter |
 //! | `Travels` | `Send`, where tasks move between threads |
 //!
 //! The same source for everyone means the same shape: a difference that is measured is the runtime's. Rejected: a trait with the
 //! runtime as a parameter (whether a future is `Send` differs between peers, and a trait has to say it once for all).
 
 mod empty;
+mod fan_in;
 mod fib;
+mod ping_pong;
 mod skynet;
+mod sleeps;
+mod timer;
 mod yields;
 
-use super::runtime::{Handle, Outside, Runtime, Travels, spawn, yield_now};
+use super::runtime::{Handle, Outside, Runtime, Travels, sleep, spawn, yield_now};
 use filch_bench_common::{Bench, Cannot, Job, Work};
 use std::time::Duration;
 
 /// What a process makes of its job: what it repeats on a runtime of its own.
 pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
-    let mut runtime = Runtime::start(job.workers)?;
+    let mut runtime = Runtime::start(job)?;
     let size = job.size;
     Ok(match job.work {
         Work::EmptyDetached => Box::new(move || runtime.run(empty::detached(size))),
@@ -44,6 +49,11 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::YieldEach => Box::new(move || runtime.run(yields::each(size))),
         Work::Fib => Box::new(move || runtime.run(fib::timed(size))),
         Work::Skynet => Box::new(move || runtime.run(skynet::timed(size))),
+        Work::PingPong => Box::new(move || runtime.run(ping_pong::timed(size))),
+        Work::FanIn => Box::new(move || runtime.run(fan_in::timed(size))),
+        Work::SleepsCpu => Box::new(move || runtime.run(sleeps::cpu(size))),
+        Work::SleepsBytes => Box::new(move || runtime.run(sleeps::parked(size))),
+        Work::Timer => Box::new(move || runtime.run(timer::timed(size))),
     })
 }
 

@@ -1,18 +1,19 @@
 //! What do the words of the workloads mean on filch?
 
 use filch::runtime::Builder;
-use filch_bench_common::Cannot;
+use filch_bench_common::{Cannot, Job};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+pub(crate) use filch::time::sleep;
 pub(crate) use filch::yield_now;
 pub(crate) use std::marker::Send as Travels;
 
 pub(crate) struct Runtime(filch::Runtime);
 
 impl Runtime {
-    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
-        let runtime = Builder::new().worker_threads(workers).build();
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
+        let runtime = Builder::new().worker_threads(job.workers).build();
         runtime
             .map(Self)
             .map_err(|_| Cannot("its threads could not be started"))

@@ -1,13 +1,16 @@
 //! What do the words of the workloads mean on async-executor?
 //!
-//! A static executor, which is its fastest form, and a thread for each worker that runs it, as smol's global one has.
+//! A static executor, which is its fastest form, and a thread for each worker that runs it, as smol's global one has. Timers are those of
+//! async-io, as smol's are: where they are needed, the workers drive its reactor between tasks, which smol's always do.
 
 use async_executor::{StaticExecutor, Task};
-use filch_bench_common::Cannot;
+use async_io::Timer;
+use filch_bench_common::{Cannot, Job};
 use futures_lite::future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 pub(crate) use futures_lite::future::yield_now;
 pub(crate) use std::marker::Send as Travels;
@@ -17,9 +20,17 @@ static EXECUTOR: StaticExecutor = StaticExecutor::new();
 pub(crate) struct Runtime;
 
 impl Runtime {
-    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
-        for _ in 0..workers {
-            thread::spawn(|| future::block_on(EXECUTOR.run(future::pending::<()>())));
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
+        let needs_timers = job.work.needs_timers();
+        for _ in 0..job.workers {
+            thread::spawn(move || {
+                let work = EXECUTOR.run(future::pending::<()>());
+                if needs_timers {
+                    async_io::block_on(work);
+                } else {
+                    future::block_on(work);
+                }
+            });
         }
         Ok(Self)
     }
@@ -50,6 +61,10 @@ where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     Handle(EXECUTOR.spawn(future))
+}
+
+pub(crate) fn sleep(time: Duration) -> Timer {
+    Timer::after(time)
 }
 
 pub(crate) struct Handle<T>(Task<T>);

@@ -1,9 +1,9 @@
 //! What do the words of the workloads mean on tokio?
 //!
-//! Both flavours are built as their documentation says, without reactor and timers, which the workloads do not use. The
+//! Both flavours are built as their documentation says, without reactor, which the workloads do not use, and with timers where they do. The
 //! current-thread flavour runs on a thread of its own, so that its worker is no other thread than everybody's.
 
-use filch_bench_common::Cannot;
+use filch_bench_common::{Cannot, Job};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use std::marker::Send as Travels;
 pub(crate) use tokio::task::yield_now;
+pub(crate) use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flavour {
@@ -37,17 +38,21 @@ pub(crate) fn choose(word: Option<&str>) -> Result<(), &'static str> {
 pub(crate) struct Runtime(Starter);
 
 impl Runtime {
-    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
         let is_single = FLAVOUR.get() == Some(&Flavour::CurrentThread);
-        if is_single && workers > 1 {
+        if is_single && job.workers > 1 {
             return Err(Cannot("this flavour has one thread"));
         }
-        let builder = if is_single {
-            Builder::new_current_thread().build()
+        let mut builder = if is_single {
+            Builder::new_current_thread()
         } else {
-            Builder::new_multi_thread().worker_threads(workers).build()
+            Builder::new_multi_thread()
         };
-        let runtime = builder.map_err(|_| Cannot("its threads could not be started"))?;
+        if job.work.needs_timers() {
+            builder.enable_time();
+        }
+        let runtime = builder.worker_threads(job.workers).build();
+        let runtime = runtime.map_err(|_| Cannot("its threads could not be started"))?;
         let starter = runtime.handle().clone();
         // It drives the one flavour, and keeps the other.
         thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
