@@ -13,24 +13,21 @@
 //! | `process` | what does one run answer? |
 //! | `result` | what came of it: figures, ratios, a line of JSON? |
 //! | `tell` | how is it told to people? |
-//! | `runtime`, `workloads` | what does filch itself run? |
 
 mod args;
 mod build;
 mod peer;
 mod process;
 mod result;
-mod runtime;
 mod tell;
 mod workload;
-#[path = "../workloads/mod.rs"]
-mod workloads;
 
 pub(crate) use args::{AFTER_HELP, Choices, CompareArgs};
 pub(crate) use tell::list;
 
 use crate::machine;
 use crate::progress;
+use crate::workloads;
 use indicatif::ProgressBar;
 use peer::Found;
 use process::Answer;

@@ -1,7 +1,7 @@
 //! What do a million coroutines cost that sleep?
 
-use super::empty::park;
-use super::{Handle, sleep, spawn};
+use super::empty::{Repeat, park};
+use super::{Handle, Runtime, sleep, spawn};
 use filch_bench_common::{counters, cpu};
 use std::time::Duration;
 
@@ -32,10 +32,9 @@ async fn short(time: Duration) {
     counters::add_one();
 }
 
-/// Returns when all have begun to sleep.
-pub(crate) async fn parked(tasks: usize) -> Duration {
-    park(tasks, long, Handle::detach).await;
-    Duration::ZERO
+/// Each repetition returns when all have begun to sleep.
+pub(crate) fn parked(mut runtime: Runtime, tasks: usize) -> Repeat {
+    Box::new(move || runtime.run(park(tasks, long, Handle::detach)))
 }
 
 async fn long() {

@@ -2,6 +2,7 @@
 
 use filch::runtime::Builder;
 use filch_bench_common::{Cannot, Job};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -13,10 +14,12 @@ pub(crate) struct Runtime(filch::Runtime);
 
 impl Runtime {
     pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
-        let runtime = Builder::new().worker_threads(job.workers).build();
-        runtime
-            .map(Self)
-            .map_err(|_| Cannot("its threads could not be started"))
+        Self::build(job.workers).map_err(|_| Cannot("its threads could not be started"))
+    }
+
+    /// The same for who tells why it cannot be.
+    pub(crate) fn build(workers: usize) -> io::Result<Self> {
+        Builder::new().worker_threads(workers).build().map(Self)
     }
 
     pub(crate) fn run<F>(&mut self, future: F) -> F::Output
