@@ -14,6 +14,8 @@
 //! | `sleep(duration)` | within a task whose runtime has timers, a future that is complete after so long; of what is no matter |
 //! | `Travels` | `Send`, where tasks move between threads |
 //!
+//! What stands between tasks that wait for each other is in `filch_bench_common`: the court, the mailbox.
+//!
 //! The same source for everyone means the same shape: a difference that is measured is the runtime's. Rejected: a trait with the
 //! runtime as a parameter (whether a future is `Send` differs between peers, and a trait has to say it once for all).
 

@@ -8,6 +8,7 @@
 //! | [`clock`] | where does the time come from? |
 //! | [`memory`] | how much memory is resident, and how much was at most? |
 //! | [`cpu`] | how much processor time has been used? |
+//! | [`joined`] | how is the output of a task awaited? |
 //! | [`court`] | how do two tasks take turns? |
 //! | [`mailbox`] | how do many tasks signal one? |
 //!
@@ -19,11 +20,13 @@ pub mod counters;
 pub mod court;
 pub mod cpu;
 pub mod job;
+pub mod joined;
 pub mod mailbox;
 pub mod memory;
 
 pub use answer::{Bench, answer};
 pub use job::{Cannot, Job, Work};
+pub use joined::Joined;
 
 #[cfg(test)]
 mod tests {

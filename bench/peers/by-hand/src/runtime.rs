@@ -1,15 +1,16 @@
 //! What do the words of the workloads mean on the executor made by hand?
 
 use crate::executor;
-use async_task::Task;
 use filch_bench_common::{Cannot, Job};
 use futures_lite::future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+pub(crate) use async_task::Task as Handle;
 pub(crate) use futures_lite::future::yield_now;
 pub(crate) use std::marker::Send as Travels;
+
+/// Any thread may spawn.
+pub(crate) type Outside = Runtime;
 
 pub(crate) struct Runtime;
 
@@ -30,13 +31,9 @@ impl Runtime {
     }
 
     pub(crate) fn outside(self) -> Result<Outside, Cannot> {
-        Ok(Outside)
+        Ok(self)
     }
-}
 
-pub(crate) struct Outside;
-
-impl Outside {
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {
         spawn(future)
     }
@@ -47,28 +44,10 @@ pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    Handle(executor::spawn(future))
+    executor::spawn(future)
 }
 
 /// Nobody gets here: [`Runtime::start`] refuses the work.
 pub(crate) async fn sleep(_: Duration) {
     unreachable!("there are no timers");
-}
-
-pub(crate) struct Handle<T>(Task<T>);
-
-impl<T> Handle<T> {
-    #[inline]
-    pub(crate) fn detach(self) {
-        self.0.detach();
-    }
-}
-
-impl<T> Future for Handle<T> {
-    type Output = T;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0).poll(cx)
-    }
 }

@@ -3,10 +3,8 @@
 //! Both flavours are built as their documentation says, without reactor, which the workloads do not use, and with timers where they do. The
 //! current-thread flavour runs on a thread of its own, so that its worker is no other thread than everybody's.
 
-use filch_bench_common::{Cannot, Job};
-use std::pin::Pin;
+use filch_bench_common::{Cannot, Job, Joined};
 use std::sync::OnceLock;
-use std::task::{Context, Poll, ready};
 use std::thread;
 use tokio::runtime::{Builder, Handle as Starter};
 use tokio::task::JoinHandle;
@@ -34,6 +32,11 @@ pub(crate) fn choose(word: Option<&str>) -> Result<(), &'static str> {
         .set(flavour)
         .map_err(|_| "the flavour is chosen once")
 }
+
+pub(crate) type Handle<T> = Joined<JoinHandle<T>>;
+
+/// Any thread may spawn.
+pub(crate) type Outside = Runtime;
 
 pub(crate) struct Runtime(Starter);
 
@@ -63,19 +66,18 @@ impl Runtime {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.0.block_on(Handle(self.0.spawn(future)))
+        self.0.block_on(self.spawn(future))
     }
 
     pub(crate) fn outside(self) -> Result<Outside, Cannot> {
-        Ok(Outside(self.0))
+        Ok(self)
     }
-}
 
-pub(crate) struct Outside(Starter);
-
-impl Outside {
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {
-        Handle(self.0.spawn(future))
+    pub(crate) fn spawn<F>(&self, future: F) -> Handle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        Joined(self.0.spawn(future))
     }
 }
 
@@ -84,24 +86,5 @@ pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    Handle(tokio::spawn(future))
-}
-
-pub(crate) struct Handle<T>(JoinHandle<T>);
-
-impl<T> Handle<T> {
-    #[inline]
-    pub(crate) fn detach(self) {
-        drop(self.0);
-    }
-}
-
-impl<T> Future for Handle<T> {
-    type Output = T;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let output = ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(output.expect("no workload panics"))
-    }
+    Joined(tokio::spawn(future))
 }
