@@ -132,31 +132,31 @@ mod tests {
         assert!(first.as_mut().poll(&mut cx).is_ready());
     }
 
+    /// Many short games: who comes first and who finds the other waiting is settled anew in each.
     #[test]
     fn two_threads_take_turns() {
-        const ROUNDS: usize = 2000;
-        let (court, hits) = (Court::default(), AtomicUsize::new(0));
+        const GAMES: usize = 10_000;
+        let games: Vec<_> = (0..GAMES).map(|_| Court::default()).collect();
+        let hits = AtomicUsize::new(0);
         // ORDERING: the turns order it; that they do is what is tested.
         let hit = |parity| assert_eq!(hits.fetch_add(1, Ordering::Relaxed) % 2, parity);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                block_on(async {
-                    for _ in 0..ROUNDS {
-                        hit(0);
-                        court.exchange(Side::First).await;
-                    }
-                });
-            });
-            block_on(async {
-                court.turn_of(Side::Second).await;
-                for _ in 1..ROUNDS {
-                    hit(1);
-                    court.exchange(Side::Second).await;
+                for court in &games {
+                    hit(0);
+                    block_on(court.exchange(Side::First));
+                    hit(0);
+                    block_on(court.exchange(Side::First));
                 }
+            });
+            for court in &games {
+                block_on(court.turn_of(Side::Second));
+                hit(1);
+                block_on(court.exchange(Side::Second));
                 hit(1);
                 court.leave(Side::Second);
-            });
+            }
         });
-        assert_eq!(hits.into_inner(), 2 * ROUNDS);
+        assert_eq!(hits.into_inner(), 4 * GAMES);
     }
 }

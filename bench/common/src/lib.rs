@@ -32,29 +32,42 @@ pub use joined::Joined;
 mod tests {
     //! What do the tests of things that wait need?
 
+    use std::hint;
     use std::pin::pin;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::task::{Context, Poll, Wake, Waker};
-    use std::thread::{self, Thread};
+    use std::thread;
 
-    struct Unpark(Thread);
+    struct Flag(AtomicBool);
 
-    impl Wake for Unpark {
+    impl Wake for Flag {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            // ORDERING: Release; the partner is the swap in `block_on`.
+            self.0.store(true, Ordering::Release);
         }
     }
 
-    /// Runs a future on this thread, which sleeps while it waits.
+    /// Runs a future on this thread, which polls it when it is woken and not otherwise. It spins meanwhile: threads that sleep take so long to
+    /// get up that they hardly ever meet.
     pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let flag = Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&flag));
         let mut cx = Context::from_waker(&waker);
         let mut future = pin!(future);
         loop {
-            match future.as_mut().poll(&mut cx) {
-                Poll::Ready(output) => return output,
-                Poll::Pending => thread::park(),
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            let mut spins = 0_u32;
+            // ORDERING: Acquire; the partner is the store in `wake`.
+            while !flag.0.swap(false, Ordering::Acquire) {
+                spins += 1;
+                if spins % 1000 == 0 {
+                    thread::yield_now();
+                } else {
+                    hint::spin_loop();
+                }
             }
         }
     }

@@ -109,4 +109,24 @@ mod tests {
             block_on(mailbox.until(3 * SIGNALS));
         });
     }
+
+    /// There and back, many times: the last signal comes before, while or after the reader goes to wait.
+    #[test]
+    fn the_last_signal_is_never_missed() {
+        const LETTERS: usize = 30_000;
+        let boxes = || -> Vec<_> { (0..LETTERS).map(|_| Mailbox::default()).collect() };
+        let (there, back) = (boxes(), boxes());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (there, back) in there.iter().zip(&back) {
+                    there.signal();
+                    block_on(back.until(1));
+                }
+            });
+            for (there, back) in there.iter().zip(&back) {
+                block_on(there.until(1));
+                back.signal();
+            }
+        });
+    }
 }
