@@ -13,24 +13,21 @@
 //! | `process` | what does one run answer? |
 //! | `result` | what came of it: figures, ratios, a line of JSON? |
 //! | `tell` | how is it told to people? |
-//! | `runtime`, `workloads` | what does filch itself run? |
 
 mod args;
 mod build;
 mod peer;
 mod process;
 mod result;
-mod runtime;
 mod tell;
 mod workload;
-#[path = "../workloads/mod.rs"]
-mod workloads;
 
 pub(crate) use args::{AFTER_HELP, Choices, CompareArgs};
 pub(crate) use tell::list;
 
 use crate::machine;
 use crate::progress;
+use crate::workloads;
 use indicatif::ProgressBar;
 use peer::Found;
 use process::Answer;
@@ -59,9 +56,11 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
     if !choices.json {
         print!("{machine}\n{}", tell::peers(&peers));
     }
-    for of_one_workload in cases.chunk_by(|a, b| a.workload.name == b.workload.name) {
+    let is_one_table =
+        |a: &Case, b: &Case| (a.workload.name, a.unit()) == (b.workload.name, b.unit());
+    for of_one_table in cases.chunk_by(is_one_table) {
         let mut rows = Vec::new();
-        for case in of_one_workload {
+        for case in of_one_table {
             let measured = measure(case, &peers, &bar)?;
             if choices.json {
                 // A line as soon as there is one: whoever reads a pipe sees how far it is.

@@ -5,7 +5,8 @@
 //! | `cli` | which measurements are asked for? |
 //! | `plan` | what is one measurement, and what is its result? |
 //! | `child` | how does each measurement get a process of its own? |
-//! | `spawn` | what is the work that is measured? |
+//! | `spawn` | what does a process measure of it? |
+//! | `runtime`, `workloads` | what is the work that is measured? |
 //! | `filch_bench_common` | how is it known that all have run, how much memory is resident, what time is it? |
 //! | `stats` | which one figure stands for several rounds? |
 //! | `report`, `table`, `talk`, `machine`, `json`, `progress` | how is it told? |
@@ -19,10 +20,13 @@ mod machine;
 mod plan;
 mod progress;
 mod report;
+mod runtime;
 mod spawn;
 mod stats;
 mod table;
 mod talk;
+#[path = "../workloads/mod.rs"]
+mod workloads;
 
 use cli::Asked;
 use std::process::ExitCode;

@@ -136,8 +136,9 @@ fn help_and_version_are_no_errors() {
 fn compare_json_is_an_object_a_line_with_all_keys() {
     let lines = lines("compare --peers filch --tasks 2000 --rounds 2 --json");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // Twelve variants of empty, four each of parked and yield, two each of fib and skynet; half of them where there is one core.
-    assert_eq!(lines.len(), if cores == 1 { 12 } else { 24 });
+    // Twelve variants of empty, four each of parked, yield and sleeps, two each of fib, skynet, pingpong, fan-in and timer; half of
+    // them where there is one core.
+    assert_eq!(lines.len(), if cores == 1 { 17 } else { 34 });
     for line in &lines {
         let object: Value = serde_json::from_str(line).expect("each line is JSON");
         assert_eq!(
@@ -188,12 +189,21 @@ fn the_comparisons_table_names_versions_variants_and_ratios() {
 }
 
 #[test]
+fn kinds_of_two_units_have_a_table_each() {
+    let text = lines("compare --peers filch --workloads sleeps --tasks 100 --rounds 1").join("\n");
+    let cpu = text.find("sleeps: ms in all").expect("processor time");
+    let bytes = text.find("sleeps: bytes for each").expect("memory");
+    assert!(text[cpu..bytes].contains("cpu,1") && !text[cpu..bytes].contains("bytes,1"));
+    assert!(text[bytes..].contains("bytes,1"), "{text}");
+}
+
+#[test]
 fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
     let lines = lines("compare --list");
     let text = lines.join("\n");
     let count = |part| text.matches(part).count();
-    assert_eq!(count(" measures: "), 5, "{text}");
-    assert_eq!(count(" measures not: "), 5, "{text}");
+    assert_eq!(count(" measures: "), 9, "{text}");
+    assert_eq!(count(" measures not: "), 9, "{text}");
     for peer in [
         "tokio-mt-mimalloc",
         "tokio-ct-glibc",
@@ -208,6 +218,7 @@ fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
         );
     }
     assert!(text.contains("detached,warm,1"), "{text}");
+    assert!(text.contains("sleeps (ms, B)"), "{text}");
 }
 
 #[test]

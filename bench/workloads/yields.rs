@@ -5,7 +5,7 @@ use filch_bench_common::clock::now;
 use std::time::Duration;
 
 /// How many tasks take turns in [`each`].
-const TASKS: usize = 1000;
+pub(super) const TASKS: usize = 1000;
 
 /// One task, so that it is its own successor.
 pub(crate) async fn one(yields: usize) -> Duration {
@@ -19,12 +19,17 @@ pub(crate) async fn one(yields: usize) -> Duration {
 pub(crate) async fn each(yields: usize) -> Duration {
     let begun = now();
     let tasks: Vec<_> = (0..TASKS)
-        .map(|task| spawn(several((yields + TASKS - 1 - task) / TASKS)))
+        .map(|task| spawn(several(share(yields, task))))
         .collect();
     for task in tasks {
         task.await;
     }
     begun.elapsed()
+}
+
+/// How many of them are a task's, if [`TASKS`] share them.
+pub(super) fn share(all: usize, task: usize) -> usize {
+    (all + TASKS - 1 - task) / TASKS
 }
 
 async fn several(yields: usize) {

@@ -18,10 +18,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long new workers get until they sleep: starting a thread takes 0.1 ms. A guess on the safe side.
-const SETTLE: Duration = Duration::from_millis(20);
+pub const SETTLE: Duration = Duration::from_millis(20);
 
 /// Until parked tasks are weighed: runtimes and allocators may give back what the start took for a while.
-const SETTLE_PARKED: Duration = Duration::from_millis(500);
+pub const SETTLE_PARKED: Duration = Duration::from_millis(500);
 
 /// No repetition begins after the measured ones together took this long: slow peers have a smaller relative noise, and would make
 /// a comparison take hours.

@@ -26,10 +26,20 @@ pub enum Work {
     Fib,
     /// A tree of coroutines with `size` leaves, ten children each, that adds up their numbers. Seconds.
     Skynet,
+    /// Two tasks wake each other in turn, `size` times there and back. Seconds.
+    PingPong,
+    /// 1000 tasks signal one, `size` times together. Seconds.
+    FanIn,
+    /// `size` coroutines sleep once, 1 to 100 ms. Seconds of processor time.
+    SleepsCpu,
+    /// `size` coroutines sleep for an hour. Bytes that stay resident.
+    SleepsBytes,
+    /// One task begins a sleep and drops it, `size` times. Seconds.
+    Timer,
 }
 
 /// The words for the works.
-const WORKS: [(&str, Work); 9] = [
+const WORKS: [(&str, Work); 14] = [
     ("empty-detached", Work::EmptyDetached),
     ("empty-joined", Work::EmptyJoined),
     ("empty-outside", Work::EmptyOutside),
@@ -39,6 +49,11 @@ const WORKS: [(&str, Work); 9] = [
     ("yield-each", Work::YieldEach),
     ("fib", Work::Fib),
     ("skynet", Work::Skynet),
+    ("pingpong", Work::PingPong),
+    ("fan-in", Work::FanIn),
+    ("sleeps-cpu", Work::SleepsCpu),
+    ("sleeps-bytes", Work::SleepsBytes),
+    ("timer", Work::Timer),
 ];
 
 impl Work {
@@ -54,7 +69,15 @@ impl Work {
 
     /// Whether bytes are measured, and not seconds.
     pub fn is_parked(self) -> bool {
-        matches!(self, Self::ParkedDetached | Self::ParkedJoined)
+        matches!(
+            self,
+            Self::ParkedDetached | Self::ParkedJoined | Self::SleepsBytes
+        )
+    }
+
+    /// Whether a runtime needs timers for it.
+    pub fn needs_timers(self) -> bool {
+        matches!(self, Self::SleepsCpu | Self::SleepsBytes | Self::Timer)
     }
 }
 

@@ -2,7 +2,8 @@
 //
 // The shape is that of bench/workloads, word by word, and the command line and the answer are those of bench/common. Where Go has
 // no such thing: a handle is a channel of one place that the goroutine sends to; the counters are padded too, but since a
-// goroutine does not know its thread, each takes one by its number and adds to it atomically.
+// goroutine does not know its thread, each takes one by its number and adds to it atomically; two that take turns do so by
+// a channel without room; a signal is an addition, and a message to a channel of one place unless one lies there.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +26,10 @@ const (
 	yieldingTasks = 1000
 	children      = 10
 	shards        = 64
+	sleepLongest  = 100
+	sleepLong     = time.Hour
+	timerLongest  = 1000
+	timersAtOnce  = 1000
 )
 
 type counter struct {
@@ -110,13 +116,17 @@ func several(yields int) {
 	}
 }
 
+func share(all, task int) int {
+	return (all + yieldingTasks - 1 - task) / yieldingTasks
+}
+
 func each(yields int) {
 	var tasks []chan struct{}
 	for task := 0; task < yieldingTasks; task++ {
 		handle := make(chan struct{}, 1)
 		tasks = append(tasks, handle)
 		go func() {
-			several((yields + yieldingTasks - 1 - task) / yieldingTasks)
+			several(share(yields, task))
 			handle <- struct{}{}
 		}()
 	}
@@ -169,6 +179,89 @@ func skynet(leaves int) {
 	check(<-start(func() int { return node(0, leaves) }) == leaves*(leaves-1)/2)
 }
 
+func pingPong(rounds int) {
+	court := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		for i := 0; i < rounds; i++ {
+			<-court
+			court <- struct{}{}
+		}
+		ended <- struct{}{}
+	}()
+	go func() {
+		for i := 0; i < rounds; i++ {
+			court <- struct{}{}
+			<-court
+		}
+		ended <- struct{}{}
+	}()
+	<-ended
+	<-ended
+}
+
+func fanIn(signals int) {
+	var come atomic.Int64
+	wake := make(chan struct{}, 1)
+	ended := make(chan struct{})
+	go func() {
+		for int(come.Load()) != signals {
+			<-wake
+		}
+		ended <- struct{}{}
+	}()
+	for task := 0; task < yieldingTasks; task++ {
+		go func() {
+			for i := share(signals, task); i > 0; i-- {
+				come.Add(1)
+				select {
+				case wake <- struct{}{}:
+				default:
+				}
+				runtime.Gosched()
+			}
+		}()
+	}
+	<-ended
+}
+
+func sleeps(tasks int) {
+	goal := sum() + tasks
+	for i := 0; i < tasks; i++ {
+		go func() {
+			time.Sleep(time.Duration(1+i%sleepLongest) * time.Millisecond)
+			addOne(i)
+		}()
+	}
+	for sum() != goal {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func sleeping(tasks int) {
+	goal := sum() + tasks
+	for left := tasks; left > 0; left-- {
+		go func() {
+			addOne(left)
+			time.Sleep(sleepLong)
+		}()
+		if left%parkedAtOnce == 0 {
+			untilCounted(goal - left + 1)
+		}
+	}
+	untilCounted(goal)
+}
+
+// Made of time.AfterFunc, since one that has a channel is not taken note of before somebody waits for that.
+func timers(times int) {
+	for left := times - 1; left >= 0; left-- {
+		time.AfterFunc(time.Duration(1+left%timerLongest)*time.Millisecond, func() {}).Stop()
+		if left%timersAtOnce == 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
 func check(isRight bool) {
 	if !isRight {
 		panic("the coroutines do not add up")
@@ -185,16 +278,37 @@ func works(size int) map[string]func() {
 		"yield-each":      func() { each(size) },
 		"fib":             func() { recursion(size) },
 		"skynet":          func() { skynet(size) },
+		"pingpong":        func() { pingPong(size) },
+		"fan-in":          func() { fanIn(size) },
+		"sleeps-cpu":      func() { sleeps(size) },
+		"sleeps-bytes":    func() { sleeping(size) },
+		"timer":           func() { timers(size) },
 	}
 }
 
+// A time that passes: on the clock, or on the processor.
+type meter func() time.Duration
+
+var started = time.Now()
+
+func clock() time.Duration { return time.Since(started) }
+
+// User and system time of the process.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // Runs it as a goroutine, and blocks the first one.
-func repeat(work func()) time.Duration {
+func repeat(work func(), meter meter) time.Duration {
 	took := make(chan time.Duration)
 	go func() {
-		begun := time.Now()
+		begun := meter()
 		work()
-		took <- time.Since(begun)
+		took <- meter() - begun
 	}()
 	return <-took
 }
@@ -215,19 +329,19 @@ func residentBytes() int {
 
 func weigh(work func()) []float64 {
 	before := residentBytes()
-	repeat(work)
+	repeat(work, clock)
 	time.Sleep(settleParked)
 	return []float64{float64(max(0, residentBytes()-before))}
 }
 
-func measure(work func(), warmUps, repetitions int) []float64 {
+func measure(work func(), meter meter, warmUps, repetitions int) []float64 {
 	for i := 0; i < warmUps; i++ {
-		repeat(work)
+		repeat(work, meter)
 	}
 	begun := time.Now()
 	var figures []float64
 	for len(figures) < repetitions && (len(figures) == 0 || time.Since(begun) < enough) {
-		figures = append(figures, repeat(work).Seconds())
+		figures = append(figures, repeat(work, meter).Seconds())
 	}
 	return figures
 }
@@ -263,11 +377,14 @@ func main() {
 	case !exists:
 		fmt.Fprintf(os.Stderr, "there is no work '%s'\n", name)
 		os.Exit(2)
-	case strings.HasPrefix(name, "parked"):
+	case strings.HasPrefix(name, "parked") || name == "sleeps-bytes":
 		time.Sleep(settle)
 		answer("figures", weigh(work))
+	case name == "sleeps-cpu":
+		time.Sleep(settle)
+		answer("figures", measure(work, processor, numbers[2], numbers[3]))
 	default:
 		time.Sleep(settle)
-		answer("figures", measure(work, numbers[2], numbers[3]))
+		answer("figures", measure(work, clock, numbers[2], numbers[3]))
 	}
 }

@@ -3,7 +3,8 @@
 The shape is that of bench/workloads, word by word, and the answer is that of bench/common. The command line has the module first:
 `peer.py asyncio WORK WORKERS SIZE WARM_UPS REPETITIONS`; `peer.py asyncio version` says which version there is, if there is one.
 
-One thread, so that the counter is a plain variable.
+One thread, so that the counter is a plain variable. Two that take turns have an Event each; a signal is an addition, and sets an Event
+that the one who waits clears.
 """
 
 import json
@@ -17,6 +18,10 @@ ENOUGH_S = 1.0
 PARKED_AT_ONCE = 1000
 YIELDING_TASKS = 1000
 CHILDREN = 10
+SLEEP_LONGEST_MS = 100
+SLEEP_LONG_S = 3600
+TIMER_LONGEST_MS = 1000
+TIMERS_AT_ONCE = 1000
 
 count = 0
 
@@ -54,11 +59,16 @@ class Asyncio:
         return {
             "empty-detached": lambda: self.detached(size),
             "empty-joined": lambda: self.joined(size),
-            "parked-joined": lambda: self.parked(size),
+            "parked-joined": lambda: self.parked(size, self.waiting),
             "yield-one": lambda: self.several(size),
             "yield-each": lambda: self.each(size),
             "fib": lambda: self.recursion(size),
             "skynet": lambda: self.skynet(size),
+            "pingpong": lambda: self.ping_pong(size),
+            "fan-in": lambda: self.fan_in(size),
+            "sleeps-cpu": lambda: self.sleeps(size),
+            "sleeps-bytes": lambda: self.parked(size, self.sleeping),
+            "timer": lambda: self.timers(size),
         }
 
     async def empty(self):
@@ -82,10 +92,14 @@ class Asyncio:
         for handle in [self.spawn(self.empty()) for _ in range(tasks)]:
             await handle
 
-    async def parked(self, tasks):
+    async def sleeping(self):
+        add_one()
+        await self.asyncio.sleep(SLEEP_LONG_S)
+
+    async def parked(self, tasks, waiting):
         goal = count + tasks
         for left in range(tasks, 0, -1):
-            self.kept.append(self.spawn(self.waiting()))
+            self.kept.append(self.spawn(waiting()))
             if left % PARKED_AT_ONCE == 0:
                 await self.until_counted(goal - left + 1)
         await self.until_counted(goal)
@@ -95,8 +109,7 @@ class Asyncio:
             await self.asyncio.sleep(0)
 
     async def each(self, yields):
-        shares = [(yields + YIELDING_TASKS - 1 - task) // YIELDING_TASKS for task in range(YIELDING_TASKS)]
-        for task in [self.spawn(self.several(share)) for share in shares]:
+        for task in [self.spawn(self.several(share)) for share in shares(yields)]:
             await task
 
     async def recursion(self, n):
@@ -121,14 +134,68 @@ class Asyncio:
             total += await child
         return total
 
+    async def ping_pong(self, rounds):
+        first, second = self.asyncio.Event(), self.asyncio.Event()
+        for player in [self.spawn(self.first(first, second, rounds)), self.spawn(self.second(first, second, rounds))]:
+            await player
+
+    async def first(self, mine, other, rounds):
+        for _ in range(rounds):
+            other.set()
+            await mine.wait()
+            mine.clear()
+
+    async def second(self, other, mine, rounds):
+        for _ in range(rounds):
+            await mine.wait()
+            mine.clear()
+            other.set()
+
+    async def fan_in(self, signals):
+        come = self.asyncio.Event()
+        collector = self.spawn(self.collect(come, count + signals))
+        for share in shares(signals):
+            self.spawn(self.signal(come, share))
+        await collector
+
+    async def collect(self, come, goal):
+        while count != goal:
+            await come.wait()
+            come.clear()
+
+    async def signal(self, come, signals):
+        for _ in range(signals):
+            add_one()
+            come.set()
+            await self.asyncio.sleep(0)
+
+    async def sleeps(self, tasks):
+        goal = count + tasks
+        for task in range(tasks):
+            self.spawn(self.short((1 + task % SLEEP_LONGEST_MS) / 1000))
+        while count != goal:
+            await self.asyncio.sleep(0.001)
+
+    async def short(self, seconds):
+        await self.asyncio.sleep(seconds)
+        add_one()
+
+    async def timers(self, times):
+        for left in range(times - 1, -1, -1):
+            self.loop.call_later((1 + left % TIMER_LONGEST_MS) / 1000, nothing).cancel()
+            if left % TIMERS_AT_ONCE == 0:
+                await self.asyncio.sleep(0)
+
 
 class Gevent:
     """On greenlets, which have stacks and block."""
 
     def __init__(self, _module):
         import gevent
+        import gevent.event
 
         self.gevent = gevent
+        self.event = gevent.event
         self.version = gevent.__version__
 
     def start(self):
@@ -142,11 +209,16 @@ class Gevent:
         return {
             "empty-detached": lambda: lambda: self.detached(size),
             "empty-joined": lambda: lambda: self.joined(size),
-            "parked-joined": lambda: lambda: self.parked(size),
+            "parked-joined": lambda: lambda: self.parked(size, self.waiting),
             "yield-one": lambda: lambda: self.several(size),
             "yield-each": lambda: lambda: self.each(size),
             "fib": lambda: lambda: self.recursion(size),
             "skynet": lambda: lambda: self.skynet(size),
+            "pingpong": lambda: lambda: self.ping_pong(size),
+            "fan-in": lambda: lambda: self.fan_in(size),
+            "sleeps-cpu": lambda: lambda: self.sleeps(size),
+            "sleeps-bytes": lambda: lambda: self.parked(size, self.sleeping),
+            "timer": lambda: lambda: self.timers(size),
         }
 
     def waiting(self):
@@ -167,10 +239,14 @@ class Gevent:
         for handle in [self.spawn(add_one) for _ in range(tasks)]:
             handle.get()
 
-    def parked(self, tasks):
+    def sleeping(self):
+        add_one()
+        self.gevent.sleep(SLEEP_LONG_S)
+
+    def parked(self, tasks, waiting):
         goal = count + tasks
         for left in range(tasks, 0, -1):
-            self.kept.append(self.spawn(self.waiting))
+            self.kept.append(self.spawn(waiting))
             if left % PARKED_AT_ONCE == 0:
                 self.until_counted(goal - left + 1)
         self.until_counted(goal)
@@ -180,8 +256,7 @@ class Gevent:
             self.gevent.sleep(0)
 
     def each(self, yields):
-        shares = [(yields + YIELDING_TASKS - 1 - task) // YIELDING_TASKS for task in range(YIELDING_TASKS)]
-        for task in [self.spawn(self.several, share) for share in shares]:
+        for task in [self.spawn(self.several, share) for share in shares(yields)]:
             task.get()
 
     def recursion(self, n):
@@ -204,6 +279,69 @@ class Gevent:
         children = [self.spawn(self.node, first + child * step, step) for child in range(CHILDREN)]
         return sum(child.get() for child in children)
 
+    def ping_pong(self, rounds):
+        first, second = self.event.Event(), self.event.Event()
+        for player in [self.spawn(self.first, first, second, rounds), self.spawn(self.second, first, second, rounds)]:
+            player.get()
+
+    def first(self, mine, other, rounds):
+        for _ in range(rounds):
+            other.set()
+            mine.wait()
+            mine.clear()
+
+    def second(self, other, mine, rounds):
+        for _ in range(rounds):
+            mine.wait()
+            mine.clear()
+            other.set()
+
+    def fan_in(self, signals):
+        come = self.event.Event()
+        collector = self.spawn(self.collect, come, count + signals)
+        for share in shares(signals):
+            self.spawn(self.signal, come, share)
+        collector.get()
+
+    def collect(self, come, goal):
+        while count != goal:
+            come.wait()
+            come.clear()
+
+    def signal(self, come, signals):
+        for _ in range(signals):
+            add_one()
+            come.set()
+            self.gevent.sleep(0)
+
+    def sleeps(self, tasks):
+        goal = count + tasks
+        for task in range(tasks):
+            self.spawn(self.short, (1 + task % SLEEP_LONGEST_MS) / 1000)
+        while count != goal:
+            self.gevent.sleep(0.001)
+
+    def short(self, seconds):
+        self.gevent.sleep(seconds)
+        add_one()
+
+    def timers(self, times):
+        new_timer = self.gevent.get_hub().loop.timer
+        for left in range(times - 1, -1, -1):
+            timer = new_timer((1 + left % TIMER_LONGEST_MS) / 1000)
+            timer.start(nothing)
+            timer.close()
+            if left % TIMERS_AT_ONCE == 0:
+                self.gevent.sleep(0)
+
+
+def nothing():
+    pass
+
+
+def shares(all):
+    return [(all + YIELDING_TASKS - 1 - task) // YIELDING_TASKS for task in range(YIELDING_TASKS)]
+
 
 def expected(n):
     a, b = 0, 1
@@ -224,15 +362,15 @@ def weigh(runtime, work):
     return [max(0, resident_bytes() - before)]
 
 
-def measure(runtime, work, warm_ups, repetitions):
+def measure(runtime, work, clock, warm_ups, repetitions):
     for _ in range(warm_ups):
         runtime.run(work())
     begun = time.perf_counter()
     figures = []
     while len(figures) < repetitions and (not figures or time.perf_counter() - begun < ENOUGH_S):
-        before = time.perf_counter()
+        before = clock()
         runtime.run(work())
-        figures.append(time.perf_counter() - before)
+        figures.append(clock() - before)
     return figures
 
 
@@ -246,9 +384,10 @@ def answer(runtime, name, workers, size, warm_ups, repetitions):
     runtime.start()
     work = runtime.works(size)[name]
     time.sleep(SETTLE_S)
-    if name.startswith("parked"):
+    if name.startswith("parked") or name == "sleeps-bytes":
         return {"figures": weigh(runtime, work)}
-    return {"figures": measure(runtime, work, warm_ups, repetitions)}
+    clock = time.process_time if name == "sleeps-cpu" else time.perf_counter
+    return {"figures": measure(runtime, work, clock, warm_ups, repetitions)}
 
 
 def main(module, *words):

@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Ten times what the slowest peer known takes for the largest job, half a minute.
+/// Four times what the slowest peer known takes for the largest job: a million greenlets that sleep, twice, 70 s.
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Deserialize)]

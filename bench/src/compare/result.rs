@@ -18,7 +18,7 @@ pub(super) struct Row<'a> {
 
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// A figure per round, in the workload's unit.
+    /// A figure per round, in the case's unit.
     Rounds(Vec<f64>),
     /// It is nothing that it does.
     Cannot(String),
@@ -38,7 +38,7 @@ impl<'a> Row<'a> {
 
     /// Adds a round: the median of what one process has measured.
     pub(super) fn add(&mut self, figures: &[f64]) {
-        let (unit, size) = (self.case.workload.unit, self.case.job.size);
+        let (unit, size) = (self.case.unit(), self.case.job.size);
         let figure = Spread::of(figures.iter().copied()).median;
         if let Outcome::Rounds(rounds) = &mut self.outcome {
             rounds.push(unit.of(figure, size));
@@ -80,7 +80,7 @@ impl<'a> Row<'a> {
             variant: &self.case.variant,
             peer: self.peer.name,
             version: &self.peer.version,
-            unit: self.case.workload.unit.name(),
+            unit: self.case.unit().name(),
             median: spread.median,
             min: spread.min,
             max: spread.max,

@@ -20,13 +20,13 @@ pub(super) fn peers(peers: &[Found]) -> String {
     broken("of", &names.collect::<Vec<_>>().join(", "), "  ") + "\n"
 }
 
-/// One workload's table, and under it who is not in it and why.
+/// The table of those cases of a workload that have one unit, and under it who is not in it and why.
 pub(super) fn workload(rows: &[Row<'_>]) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
-    let workload = first.case.workload;
-    let mut text = format!("\n{}: {}\n\n", workload.name, heading(workload.unit));
+    let case = first.case;
+    let mut text = format!("\n{}: {}\n\n", case.workload.name, heading(case.unit()));
     text += &table(rows).render();
     for note in notes(rows) {
         writeln!(text, "{note}").expect("a String takes everything");
@@ -102,9 +102,9 @@ pub(crate) fn list(choices: &Choices) -> String {
     let mut text = "WORKLOADS\n".to_owned();
     for workload in WORKLOADS {
         let variants = choices.variants(workload).join(" ");
-        let unit = workload.unit.name();
+        let units: Vec<_> = workload.units().into_iter().map(Unit::name).collect();
         let parts = [
-            format!("  {} ({unit})", workload.name),
+            format!("  {} ({})", workload.name, units.join(", ")),
             indented("measures:", workload.measures),
             indented("measures not:", workload.measures_not),
             indented("variants:", &variants),

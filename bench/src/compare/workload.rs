@@ -23,7 +23,8 @@ pub(super) enum Unit {
 #[derive(Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
-    pub(super) unit: Unit,
+    /// Of the kinds that are timed; for the others see [`Case::unit`].
+    unit: Unit,
     pub(super) measures: &'static str,
     pub(super) measures_not: &'static str,
     /// The name of each kind, and what it does.
@@ -114,6 +115,59 @@ channels (the original answers through them, here the handles do), computing",
         has_cold: false,
         size: Size::Leaves(1_000_000),
     },
+    Workload {
+        name: "pingpong",
+        unit: Unit::Ns,
+        measures: "\
+two tasks that wake each other in turn, per round of there and back: two wakes, and two turns of a
+task that has waited; 100 000 times. Between them stand a word and a waker in a lock, the same for
+all whose tasks are futures; Go has a channel without room, may a Blocker each, Python an Event each.",
+        measures_not: "\
+data that is sent, wakes by threads that are no workers, several that wait for one thing",
+        kinds: &[("in-turn", Work::PingPong)],
+        has_cold: false,
+        size: Size::Count(100_000),
+    },
+    Workload {
+        name: "fan-in",
+        unit: Unit::Ns,
+        measures: "\
+1000 tasks that each signal and give up their turn, again and again, and one that waits until
+1 000 000 signals have come, per signal. A signal adds one to a word, and wakes the one who waits if it
+sleeps: where that one runs next and not last, it is woken more often. Go has an atomic word and a
+channel of one place, may a word and a Blocker, Python a plain counter and an Event.",
+        measures_not: "\
+data that is sent, memory in use, several that wait",
+        kinds: &[("counted", Work::FanIn)],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "sleeps",
+        unit: Unit::Ms,
+        measures: "\
+1 000 000 coroutines that sleep once. cpu: for 1 to 100 ms, spread evenly; processor time of the whole
+process, user and system, from before the first spawn until all have run. bytes: for an hour, started
+1000 at a time; resident memory that stays for each, half a second after the last.",
+        measures_not: "\
+how late they wake, the time on the clock (most of it is slept), the kernel's memory",
+        kinds: &[("cpu", Work::SleepsCpu), ("bytes", Work::SleepsBytes)],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "timer",
+        unit: Unit::Ns,
+        measures: "\
+beginning a sleep and letting it go, 1 000 000 times in one task: made for 1 ms to 1 s, polled once, and
+dropped; every thousandth time the task gives up its turn. Go starts and stops a time.AfterFunc,
+Python has call_later and cancel, gevent a timer of its hub.",
+        measures_not: "\
+sleeps that end, sleeps that another task or thread ends, many at a time",
+        kinds: &[("cancelled", Work::Timer)],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
 ];
 
 /// One variant of a workload: a table of one row per peer.
@@ -179,10 +233,32 @@ impl Workload {
         }
     }
 
+    /// What its figures are, each unit once, in the order of its kinds.
+    pub(super) fn units(&self) -> Vec<Unit> {
+        let mut units: Vec<_> = self.kinds.iter().map(|kind| self.unit_of(kind.1)).collect();
+        units.dedup();
+        units
+    }
+
+    fn unit_of(&self, work: Work) -> Unit {
+        if work.is_parked() {
+            Unit::Bytes
+        } else {
+            self.unit
+        }
+    }
+
     /// Its variants' names, with these numbers of workers.
     pub(super) fn variants(&'static self, workers: &[usize]) -> Vec<String> {
         let cases = self.cases(workers, usize::MAX, 1).into_iter();
         cases.map(|case| case.variant).collect()
+    }
+}
+
+impl Case {
+    /// What its figures are.
+    pub(super) fn unit(&self) -> Unit {
+        self.workload.unit_of(self.job.work)
     }
 }
 
@@ -259,6 +335,28 @@ mod tests {
     }
 
     #[test]
+    fn what_stays_is_bytes_and_the_rest_has_the_workloads_unit() {
+        let units = |name| {
+            let cases = cases(name, 10).into_iter();
+            cases.map(|case| case.unit()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            units("sleeps"),
+            [Unit::Ms, Unit::Ms, Unit::Bytes, Unit::Bytes]
+        );
+        assert_eq!(units("parked"), [Unit::Bytes; 4]);
+        assert_eq!(units("timer"), [Unit::Ns; 2]);
+        let sleeps = cases("sleeps", 10);
+        assert_eq!(sleeps[0].workload.units(), [Unit::Ms, Unit::Bytes]);
+        assert_eq!(sleeps[0].variant, "cpu,1");
+        assert_eq!(
+            sleeps[3].job.words().join(" "),
+            "sleeps-bytes 2 10 0 1",
+            "what stays is measured once"
+        );
+    }
+
+    #[test]
     fn sizes_shrink_to_what_fits() {
         let size = |name, tasks| cases(name, tasks)[0].job.size;
         assert_eq!(fib_calls(27), 635_621);
@@ -269,6 +367,8 @@ mod tests {
         assert_eq!(size("skynet", 999_999), 100_000);
         assert_eq!(size("skynet", 1), 1);
         assert_eq!(size("yield", 5), 5);
+        assert_eq!(size("pingpong", usize::MAX), 100_000);
+        assert_eq!(size("fan-in", 5), 5);
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! What do the words of the workloads mean on the executor made by hand?
 
 use crate::executor;
-use async_task::Task;
-use filch_bench_common::Cannot;
+use filch_bench_common::{Cannot, Job};
 use futures_lite::future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
+pub(crate) use async_task::Task as Handle;
 pub(crate) use futures_lite::future::yield_now;
 pub(crate) use std::marker::Send as Travels;
+
+/// Any thread may spawn.
+pub(crate) type Outside = Runtime;
 
 pub(crate) struct Runtime;
 
 impl Runtime {
-    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
-        executor::start(workers);
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
+        if job.work.needs_timers() {
+            return Err(Cannot("it has no timers"));
+        }
+        executor::start(job.workers);
         Ok(Self)
     }
 
@@ -26,13 +31,9 @@ impl Runtime {
     }
 
     pub(crate) fn outside(self) -> Result<Outside, Cannot> {
-        Ok(Outside)
+        Ok(self)
     }
-}
 
-pub(crate) struct Outside;
-
-impl Outside {
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {
         spawn(future)
     }
@@ -43,23 +44,10 @@ pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    Handle(executor::spawn(future))
+    executor::spawn(future)
 }
 
-pub(crate) struct Handle<T>(Task<T>);
-
-impl<T> Handle<T> {
-    #[inline]
-    pub(crate) fn detach(self) {
-        self.0.detach();
-    }
-}
-
-impl<T> Future for Handle<T> {
-    type Output = T;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0).poll(cx)
-    }
+/// Nobody gets here: [`Runtime::start`] refuses the work.
+pub(crate) async fn sleep(_: Duration) {
+    unreachable!("there are no timers");
 }

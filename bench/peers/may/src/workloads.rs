@@ -9,15 +9,22 @@
 //! that has a coroutine which only yields, may 0.3.51 never starts new ones.
 
 use filch_bench_common::clock::{block_for, now};
-use filch_bench_common::{Bench, Cannot, Job, Work, counters};
+use filch_bench_common::{Bench, Cannot, Job, Work, counters, cpu};
 use may::coroutine::{JoinHandle, sleep, yield_now};
 use may::go;
+use may::sync::Blocker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How long whoever waits for the counters sleeps between two looks.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
 const YIELDING_TASKS: usize = 1000;
 const CHILDREN: u64 = 10;
+const SLEEP_LONGEST_MS: u64 = 100;
+
+/// So many coroutines with stacks of two mappings each find room in a process, and something else beside them.
+const COROUTINES_MAX: usize = 30_000;
 
 pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
     may::config().set_workers(job.workers);
@@ -26,7 +33,7 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::EmptyDetached => Box::new(move || run(move || detached(size))),
         Work::EmptyJoined => Box::new(move || run(move || joined(size))),
         Work::EmptyOutside => Box::new(move || outside(size)),
-        Work::ParkedDetached | Work::ParkedJoined => {
+        Work::ParkedDetached | Work::ParkedJoined | Work::SleepsBytes => {
             return Err(Cannot(
                 "a million stacks are more mappings than Linux allows",
             ));
@@ -35,6 +42,15 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::YieldEach => Box::new(move || run(move || timed(|| each(size)))),
         Work::Fib => Box::new(move || run(move || timed(|| recursion(size)))),
         Work::Skynet => Box::new(move || run(move || timed(|| skynet(size as u64)))),
+        Work::PingPong => Box::new(move || run(move || timed(|| ping_pong(size)))),
+        Work::FanIn => Box::new(move || run(move || timed(|| fan_in(size)))),
+        Work::SleepsCpu if size > COROUTINES_MAX => {
+            return Err(Cannot(
+                "so many stacks at a time are more mappings than Linux allows",
+            ));
+        }
+        Work::SleepsCpu => Box::new(move || run(move || sleeps(size))),
+        Work::Timer => return Err(Cannot("a sleep cannot be begun and let go")),
     })
 }
 
@@ -98,13 +114,17 @@ fn several(yields: usize) {
 fn each(yields: usize) {
     let tasks: Vec<_> = (0..YIELDING_TASKS)
         .map(|task| {
-            let yields = (yields + YIELDING_TASKS - 1 - task) / YIELDING_TASKS;
+            let yields = share(yields, task);
             go!(move || several(yields))
         })
         .collect();
     for task in tasks {
         join(task);
     }
+}
+
+fn share(all: usize, task: usize) -> usize {
+    (all + YIELDING_TASKS - 1 - task) / YIELDING_TASKS
 }
 
 fn recursion(n: usize) {
@@ -137,4 +157,91 @@ fn node(first: u64, leaves: u64) -> u64 {
         go!(move || node(first, each))
     });
     children.map(join).iter().sum()
+}
+
+/// What stands between the two is a [`Blocker`] for each, which remembers that it has been unparked.
+fn ping_pong(rounds: usize) {
+    let first = Arc::new(Blocker::new(true));
+    let second = Arc::new(Blocker::new(true));
+    let players = [
+        go!({
+            let (first, second) = (Arc::clone(&first), Arc::clone(&second));
+            move || {
+                for _ in 0..rounds {
+                    second.unpark();
+                    park(&first);
+                }
+            }
+        }),
+        go!(move || {
+            for _ in 0..rounds {
+                park(&second);
+                first.unpark();
+            }
+        }),
+    ];
+    players.into_iter().for_each(join);
+}
+
+fn park(blocker: &Blocker) {
+    blocker.park(None).expect("nobody cancels it");
+}
+
+/// A word that counts, and a [`Blocker`] for the one who waits.
+struct Mailbox {
+    come: AtomicUsize,
+    reader: Blocker,
+}
+
+fn fan_in(signals: usize) {
+    let mailbox = Arc::new(Mailbox {
+        come: AtomicUsize::new(0),
+        reader: Blocker::new(true),
+    });
+    let collector = go!({
+        let mailbox = Arc::clone(&mailbox);
+        move || mailbox.until(signals)
+    });
+    for task in 0..YIELDING_TASKS {
+        let (mailbox, signals) = (Arc::clone(&mailbox), share(signals, task));
+        drop(go!(move || {
+            for _ in 0..signals {
+                mailbox.signal();
+                yield_now();
+            }
+        }));
+    }
+    join(collector);
+}
+
+impl Mailbox {
+    fn signal(&self) {
+        // ORDERING: Release; what was done before is seen by who reads the count in `until`.
+        self.come.fetch_add(1, Ordering::Release);
+        self.reader.unpark();
+    }
+
+    fn until(&self, goal: usize) {
+        // ORDERING: Acquire; the partner is the addition in `signal`.
+        while self.come.load(Ordering::Acquire) != goal {
+            park(&self.reader);
+        }
+    }
+}
+
+/// The processor's time, and not the clock's.
+fn sleeps(tasks: usize) -> Duration {
+    let goal = counters::sum() + tasks;
+    let before = cpu::used();
+    for task in 0..tasks {
+        let time = Duration::from_millis(1 + task as u64 % SLEEP_LONGEST_MS);
+        drop(go!(move || {
+            sleep(time);
+            counters::add_one();
+        }));
+    }
+    while counters::sum() != goal {
+        sleep(Duration::from_millis(1));
+    }
+    cpu::used() - before
 }

@@ -1,12 +1,14 @@
 //! What do the words of the workloads mean on monoio?
 //!
-//! One thread, and tasks that never leave it. With io_uring where the kernel has it, else with epoll; the workloads use neither.
+//! One thread, and tasks that never leave it. With io_uring where the kernel has it, else with epoll, which the workloads use for
+//! nothing but to wait for timers; a runtime has those if the work needs them, and is of another type then.
 //!
 //! A task that wakes itself is run again at once in monoio 0.2.4, before all others, so the usual `yield_now` would not give up the
 //! turn. Here it is a task that does nothing, and is awaited: that one stands behind everybody, and its waiter then does too.
 
-use filch_bench_common::Cannot;
+use filch_bench_common::{Cannot, Job};
 use monoio::task::JoinHandle;
+use monoio::time::TimeDriver;
 use monoio::{FusionDriver, FusionRuntime, IoUringDriver, LegacyDriver, RuntimeBuilder};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,24 +18,36 @@ pub(crate) trait Travels {}
 
 impl<T> Travels for T {}
 
-pub(crate) struct Runtime(FusionRuntime<IoUringDriver, LegacyDriver>);
+pub(crate) use monoio::time::sleep;
+
+pub(crate) enum Runtime {
+    Plain(FusionRuntime<IoUringDriver, LegacyDriver>),
+    WithTimers(FusionRuntime<TimeDriver<IoUringDriver>, TimeDriver<LegacyDriver>>),
+}
 
 impl Runtime {
-    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
-        if workers > 1 {
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
+        if job.workers > 1 {
             return Err(Cannot("a runtime has one thread"));
         }
-        let runtime = RuntimeBuilder::<FusionDriver>::new().build();
-        runtime
-            .map(Self)
-            .map_err(|_| Cannot("it could not be built"))
+        let builder = RuntimeBuilder::<FusionDriver>::new();
+        let runtime = if job.work.needs_timers() {
+            builder.enable_timer().build().map(Self::WithTimers)
+        } else {
+            builder.build().map(Self::Plain)
+        };
+        runtime.map_err(|_| Cannot("it could not be built"))
     }
 
     pub(crate) fn run<F>(&mut self, future: F) -> F::Output
     where
         F: Future<Output: 'static> + 'static,
     {
-        self.0.block_on(async { spawn(future).await })
+        let task = async { spawn(future).await };
+        match self {
+            Self::Plain(runtime) => runtime.block_on(task),
+            Self::WithTimers(runtime) => runtime.block_on(task),
+        }
     }
 
     pub(crate) fn outside(self) -> Result<Outside, Cannot> {

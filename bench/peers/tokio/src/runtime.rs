@@ -1,18 +1,17 @@
 //! What do the words of the workloads mean on tokio?
 //!
-//! Both flavours are built as their documentation says, without reactor and timers, which the workloads do not use. The
+//! Both flavours are built as their documentation says, without reactor, which the workloads do not use, and with timers where they do. The
 //! current-thread flavour runs on a thread of its own, so that its worker is no other thread than everybody's.
 
-use filch_bench_common::Cannot;
-use std::pin::Pin;
+use filch_bench_common::{Cannot, Job, Joined};
 use std::sync::OnceLock;
-use std::task::{Context, Poll, ready};
 use std::thread;
 use tokio::runtime::{Builder, Handle as Starter};
 use tokio::task::JoinHandle;
 
 pub(crate) use std::marker::Send as Travels;
 pub(crate) use tokio::task::yield_now;
+pub(crate) use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flavour {
@@ -34,20 +33,29 @@ pub(crate) fn choose(word: Option<&str>) -> Result<(), &'static str> {
         .map_err(|_| "the flavour is chosen once")
 }
 
+pub(crate) type Handle<T> = Joined<JoinHandle<T>>;
+
+/// Any thread may spawn.
+pub(crate) type Outside = Runtime;
+
 pub(crate) struct Runtime(Starter);
 
 impl Runtime {
-    pub(crate) fn start(workers: usize) -> Result<Self, Cannot> {
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
         let is_single = FLAVOUR.get() == Some(&Flavour::CurrentThread);
-        if is_single && workers > 1 {
+        if is_single && job.workers > 1 {
             return Err(Cannot("this flavour has one thread"));
         }
-        let builder = if is_single {
-            Builder::new_current_thread().build()
+        let mut builder = if is_single {
+            Builder::new_current_thread()
         } else {
-            Builder::new_multi_thread().worker_threads(workers).build()
+            Builder::new_multi_thread()
         };
-        let runtime = builder.map_err(|_| Cannot("its threads could not be started"))?;
+        if job.work.needs_timers() {
+            builder.enable_time();
+        }
+        let runtime = builder.worker_threads(job.workers).build();
+        let runtime = runtime.map_err(|_| Cannot("its threads could not be started"))?;
         let starter = runtime.handle().clone();
         // It drives the one flavour, and keeps the other.
         thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
@@ -58,19 +66,18 @@ impl Runtime {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.0.block_on(Handle(self.0.spawn(future)))
+        self.0.block_on(self.spawn(future))
     }
 
     pub(crate) fn outside(self) -> Result<Outside, Cannot> {
-        Ok(Outside(self.0))
+        Ok(self)
     }
-}
 
-pub(crate) struct Outside(Starter);
-
-impl Outside {
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Handle<()> {
-        Handle(self.0.spawn(future))
+    pub(crate) fn spawn<F>(&self, future: F) -> Handle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        Joined(self.0.spawn(future))
     }
 }
 
@@ -79,24 +86,5 @@ pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    Handle(tokio::spawn(future))
-}
-
-pub(crate) struct Handle<T>(JoinHandle<T>);
-
-impl<T> Handle<T> {
-    #[inline]
-    pub(crate) fn detach(self) {
-        drop(self.0);
-    }
-}
-
-impl<T> Future for Handle<T> {
-    type Output = T;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let output = ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(output.expect("no workload panics"))
-    }
+    Joined(tokio::spawn(future))
 }

@@ -1,0 +1,53 @@
+//! What do the words of the workloads mean on filch?
+
+use filch::runtime::Builder;
+use filch_bench_common::{Cannot, Job, Joined};
+use std::io;
+
+pub(crate) use filch::time::sleep;
+pub(crate) use filch::yield_now;
+pub(crate) use std::marker::Send as Travels;
+
+pub(crate) type Handle<T> = Joined<filch::JoinHandle<T>>;
+
+/// Any thread may spawn.
+pub(crate) type Outside = Runtime;
+
+pub(crate) struct Runtime(filch::Runtime);
+
+impl Runtime {
+    pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
+        Self::build(job.workers).map_err(|_| Cannot("its threads could not be started"))
+    }
+
+    /// The same for who tells why it cannot be.
+    pub(crate) fn build(workers: usize) -> io::Result<Self> {
+        Builder::new().worker_threads(workers).build().map(Self)
+    }
+
+    pub(crate) fn run<F>(&mut self, future: F) -> F::Output
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.0.block_on(self.spawn(future))
+    }
+
+    pub(crate) fn outside(self) -> Result<Outside, Cannot> {
+        Ok(self)
+    }
+
+    pub(crate) fn spawn<F>(&self, future: F) -> Handle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        Joined(self.0.spawn(future))
+    }
+}
+
+#[inline]
+pub(crate) fn spawn<F>(future: F) -> Handle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    Joined(filch::spawn(future))
+}
