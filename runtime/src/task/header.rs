@@ -71,6 +71,12 @@ impl JoinWaker {
         self.vtable.load(Ordering::Acquire).is_null()
     }
 
+    /// For models: what was done to it before is known here, or loom complains.
+    #[cfg(test)]
+    pub(super) fn nobody_uses_it(&self) {
+        self.data.with_mut(|_| ());
+    }
+
     /// Whether it holds this very waker, which may have been taken out.
     ///
     /// # Safety

@@ -138,6 +138,8 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
 
     unsafe fn free(cell: NonNull<Header>, _class: Class) {
         let queue = queue_of(cell).clone();
+        // SAFETY: the cell is ours from here on.
+        unsafe { cell.as_ref() }.join_waker.nobody_uses_it();
         // SAFETY: allocated as a box by `spawn`, and the last one to know it calls this.
         drop(unsafe { Box::from_raw(cell.cast::<TestCell>().as_ptr()) });
         let tasks = queue.tasks.lock();
