@@ -53,6 +53,8 @@ pub(crate) struct Core {
     /// Whether what was put into the slot last was spawned, and not woken.
     is_slot_young: Cell<bool>,
     streaks: Cell<Streaks>,
+    /// Whether a task has come from outside since the worker last lingered for one.
+    pub(super) served_outside: Cell<bool>,
     /// The task that is polled; none between two polls, perhaps, and when it is complete.
     polled: Cell<Option<Polled>>,
     /// Whether the task that is polled is within the `block_on` of a runtime, which may be another one.
@@ -93,6 +95,7 @@ impl Core {
             is_searching: Cell::new(false),
             is_slot_young: Cell::new(false),
             streaks: Cell::default(),
+            served_outside: Cell::new(false),
             polled: Cell::new(None),
             is_hidden: Cell::new(false),
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
@@ -171,9 +174,6 @@ impl Core {
     /// Puts a new task where it runs next; what stood there runs soon.
     #[inline(always)]
     fn push_young(&self, task: Notified) {
-        if self.in_batch.get() {
-            return self.queue.push(task);
-        }
         if let Some(displaced) = self.put_into_slot(task, true) {
             self.queue.push_young(displaced);
             self.shared.unpark(self.shared.idle.wake_one_for_work());
@@ -282,15 +282,12 @@ impl Core {
         cell: ptr::NonNull<Header>,
         act: impl FnOnce() -> bool,
     ) -> bool {
-        if !self.slot.last_put(cell.as_ptr()) {
+        let slot = &self.remote().slot;
+        if !self.slot.last_put(cell.as_ptr()) || !self.slot.take_back(slot) {
             return false;
         }
-        let Some(task) = self.empty_slot() else {
-            return false;
-        };
         let done = act();
-        self.slot
-            .put_into_empty(&self.remote().slot, task.into_raw().as_ptr());
+        self.slot.put_into_empty(slot, cell.as_ptr());
         done
     }
 

@@ -12,6 +12,9 @@ const SEARCHING: usize = 1;
 const SLEEPING: usize = 1 << 16;
 const SEARCHING_MASK: usize = SLEEPING - 1;
 
+/// Set for good where there is no membarrier: whoever asks takes the slow path, and passes a fence there.
+const FENCED: usize = 1 << (usize::BITS - 1);
+
 /// More workers than this do not fit the word.
 pub(crate) const WORKERS_MAX: usize = SEARCHING_MASK;
 
@@ -51,7 +54,7 @@ impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
         assert!(workers <= WORKERS_MAX, "at most {WORKERS_MAX} workers");
         Self {
-            word: AtomicUsize::new(0),
+            word: AtomicUsize::new(if barrier::is_asymmetric() { 0 } else { FENCED }),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
             searchers_max: workers.div_ceil(2),
             has_siblings: workers > 1,
@@ -63,7 +66,7 @@ impl Idle {
     pub(crate) fn wake_one_for_work(&self) -> Option<usize> {
         // ORDERING: the light barrier orders the caller's push before this load; partner is the heavy barrier between `fall_asleep`
         // (or `end_search`) and the look around that must follow it.
-        barrier::light();
+        barrier::light_or_slow();
         let word = self.word.load(Ordering::Relaxed);
         if word < SLEEPING {
             return None;
@@ -78,11 +81,16 @@ impl Idle {
         self.wake_one_for_work()
     }
 
-    /// Somebody sleeps, says the word.
+    /// Somebody sleeps, says the word, or there is no membarrier.
     #[cold]
     #[inline(never)]
-    fn wake_one_slow(&self, word: usize) -> Option<usize> {
-        if word & SEARCHING_MASK != 0 {
+    fn wake_one_slow(&self, mut word: usize) -> Option<usize> {
+        if word & FENCED != 0 {
+            // ORDERING: what the light barrier is elsewhere.
+            fence(Ordering::SeqCst);
+            word = self.word.load(Ordering::Relaxed);
+        }
+        if !has_sleepers(word) || word & SEARCHING_MASK != 0 {
             return None;
         }
         let mut sleepers = self.sleepers.lock();
@@ -116,7 +124,7 @@ impl Idle {
         let before = self.word.fetch_sub(SEARCHING, Ordering::SeqCst);
         debug_assert!(before & SEARCHING_MASK != 0);
         match before & SEARCHING_MASK {
-            SEARCHING if before >= SLEEPING => EndOfSearch::WasLast,
+            SEARCHING if has_sleepers(before) => EndOfSearch::WasLast,
             SEARCHING => EndOfSearch::NobodySleeps,
             _ => EndOfSearch::OthersSearch,
         }
@@ -126,7 +134,7 @@ impl Idle {
     #[inline]
     pub(crate) fn has_sleepers(&self) -> bool {
         // ORDERING: Relaxed: a hint; who falls asleep after it looks around by itself.
-        self.word.load(Ordering::Relaxed) >= SLEEPING
+        has_sleepers(self.word.load(Ordering::Relaxed))
     }
 
     /// Announces that `worker` is going to sleep, and ends its search if it was in one. A heavy barrier is part of it: the caller
@@ -158,6 +166,10 @@ impl Idle {
         self.word.fetch_sub(SLEEPING, Ordering::AcqRel);
         Awake::ByItself
     }
+}
+
+fn has_sleepers(word: usize) -> bool {
+    word & !FENCED >= SLEEPING
 }
 
 #[cfg(all(test, any(loom, shuttle)))]

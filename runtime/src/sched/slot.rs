@@ -137,6 +137,16 @@ impl<T> Owner<T> {
         old
     }
 
+    /// Takes out what was [put in last](Self::last_put). False if it was stolen.
+    #[inline(always)]
+    pub(crate) fn take_back(&self, slot: &Slot<T>) -> bool {
+        let old = self.held.replace(ptr::null_mut());
+        // ORDERING: as in `replace`; there is nothing to be seen behind nothing.
+        slot.task.store(ptr::null_mut(), Ordering::Relaxed);
+        self.seen.is_current(&slot.epoch)
+            || !self.replace_slow(slot, old, ptr::null_mut()).is_null()
+    }
+
     /// Whether this pointer was put in last; it may have been stolen since.
     #[inline(always)]
     pub(crate) fn last_put(&self, task: *mut T) -> bool {

@@ -26,6 +26,7 @@ impl Core {
 
     fn look_around(&self) -> Option<Notified> {
         if let Some(task) = self.shared.injector.steal_into(&self.queue) {
+            self.served_outside.set(true);
             return Some(task);
         }
         if !self.is_searching.get() {

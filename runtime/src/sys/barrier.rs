@@ -17,11 +17,11 @@
 //! sides of a protocol therefore agree on it. Source: membarrier(2), `MEMBARRIER_CMD_PRIVATE_EXPEDITED`.
 
 #[cfg(not(any(loom, shuttle, miri)))]
-use asymmetric::order;
+pub(crate) use asymmetric::light_or_slow;
 #[cfg(not(any(loom, shuttle, miri)))]
 pub(crate) use asymmetric::{heavy, init, is_asymmetric, light};
 #[cfg(any(loom, shuttle, miri))]
-use symmetric::light as order;
+pub(crate) use symmetric::light as light_or_slow;
 #[cfg(any(loom, shuttle, miri))]
 pub(crate) use symmetric::{heavy, init, is_asymmetric, light};
 
@@ -44,7 +44,7 @@ impl Seen {
     /// Whether nobody has come between: what this thread has stored before is seen by whoever counts the epoch up after this.
     #[inline(always)]
     pub(crate) fn is_current(&self, epoch: &AtomicUsize) -> bool {
-        order();
+        light_or_slow();
         // ORDERING: ordered behind the caller's stores by the above; partner is the heavy barrier behind the store of the epoch.
         epoch.load(Ordering::Relaxed) == self.0.get()
     }
@@ -94,9 +94,9 @@ mod asymmetric {
         }
     }
 
-    /// What [`light`] is where there is membarrier.
+    /// What [`light`] is where there is membarrier. For those who have been told to take a slow path where there is none.
     #[inline(always)]
-    pub(super) fn order() {
+    pub(crate) fn light_or_slow() {
         compiler_fence(Ordering::SeqCst);
     }
 
