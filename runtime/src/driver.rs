@@ -13,6 +13,7 @@
 pub(crate) mod condvar;
 
 use crate::util::wake_batch::WakeBatch;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// How long a [`Driver::turn`] may wait for something to happen.
@@ -37,4 +38,21 @@ pub(crate) trait Driver: Send + Sync + std::fmt::Debug {
 
     /// Ends the owner's current wait, or its next one.
     fn unpark(&self);
+
+    /// From now on this driver's wait ends too when something becomes ready in `other`, until [`unwatch`](Self::unwatch). False if that is not to be
+    /// had. What is ready stays there, to be swept.
+    fn watch(&self, other: &dyn Driver) -> bool {
+        let _ = other;
+        false
+    }
+
+    /// Takes back a [`watch`](Self::watch).
+    fn unwatch(&self, other: &dyn Driver) {
+        let _ = other;
+    }
+
+    /// What another driver watches this one by, for implementers.
+    fn descriptor(&self) -> Option<RawFd> {
+        None
+    }
 }

@@ -18,7 +18,7 @@ use crate::util::wake_batch::WakeBatch;
 use mio::unix::SourceFd;
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 /// How many events one turn takes at most; more stay in the kernel for the next.
@@ -26,6 +26,9 @@ const EVENTS_PER_TURN: usize = 1024;
 
 /// The token of the eventfd that ends a wait. No slot gets this number: there are fewer descriptors.
 const UNPARK: mio::Token = mio::Token(usize::MAX);
+
+/// The token of another poller that is watched: that it has something is all there is to know.
+const WATCHED: mio::Token = mio::Token(usize::MAX - 1);
 
 const _: () = assert!(usize::BITS == 64, "a token takes 64 bits");
 
@@ -169,6 +172,9 @@ impl Driver for Poller {
                 was_unparked = true;
                 return None;
             }
+            if event.token() == WATCHED {
+                return None;
+            }
             Some((Token::from_bits(event.token().0 as u64), from_mio(event)))
         });
         self.table
@@ -187,6 +193,29 @@ impl Driver for Poller {
         if let Some(unpark) = &*self.unpark.lock() {
             let _ = unpark.wake();
         }
+    }
+
+    fn watch(&self, other: &dyn Driver) -> bool {
+        // One lock at a time: two may be at this with each other.
+        let other = other.descriptor();
+        let (Some(registry), Some(other)) = (&*self.registry.lock(), other) else {
+            return false;
+        };
+        // It is refused where the other one watches this one (`ELOOP`), or when there are too many watches.
+        let is_watched = registry.register(&mut SourceFd(&other), WATCHED, mio::Interest::READABLE);
+        is_watched.is_ok()
+    }
+
+    fn unwatch(&self, other: &dyn Driver) {
+        let other = other.descriptor();
+        if let (Some(registry), Some(other)) = (&*self.registry.lock(), other) {
+            // It fails only if the other one is gone, and then it is out already.
+            let _ = registry.deregister(&mut SourceFd(&other));
+        }
+    }
+
+    fn descriptor(&self) -> Option<RawFd> {
+        self.registry.lock().as_ref().map(AsRawFd::as_raw_fd)
     }
 }
 
@@ -234,7 +263,6 @@ mod tests {
     use super::*;
     use crate::reactor::Direction;
     use std::io::Write;
-    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
     fn sweep(poller: &Poller) -> usize {
@@ -320,6 +348,28 @@ mod tests {
         );
         poller.unpark();
         waiter.join().unwrap();
+    }
+
+    #[test]
+    fn readiness_of_a_watched_poller_ends_the_wait() {
+        let (poller, other) = (Poller::new().unwrap(), Poller::new().unwrap());
+        let (mut ours, theirs, registration) = watched(&other);
+        assert!(poller.watch(&other));
+        assert!(!other.watch(&poller), "they would wait for each other");
+        let writer = std::thread::spawn(move || {
+            ours.write_all(b"x").unwrap();
+            ours
+        });
+        // Would wait for ever.
+        let mut ready = WakeBatch::new();
+        poller.turn(Wait::Forever, &mut ready);
+        let ours = writer.join().unwrap();
+        assert_eq!(ready.len(), 0, "what is ready is the other one's");
+        sweep(&other);
+        assert!(registration.source.look(Direction::Read).is_some());
+        poller.unwatch(&other);
+        assert!(other.watch(&poller));
+        drop((ours, theirs));
     }
 
     #[test]
