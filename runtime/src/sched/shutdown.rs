@@ -31,8 +31,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Shutdown {
     is_closing: AtomicBool,
     runners: AtomicUsize,
-    /// Cores handed in by workers that have ended.
-    cores: Mutex<Cores>,
+    cores: Mutex<HandedIn>,
     /// What they leave: from step 3 to step 4.
     slabs: Mutex<Vec<Slab<Shared>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -40,6 +39,14 @@ pub(super) struct Shutdown {
     progress: Mutex<Progress>,
     /// Rung when there is progress.
     bell: Condvar,
+}
+
+/// Who has ended?
+struct HandedIn {
+    /// Of regular workers that have ended; those of spares are kept by [`Spares`](super::spare::Spares).
+    cores: Cores,
+    /// How many have yet to be handed in: of all regular workers, and of spares that are not away.
+    out: usize,
 }
 
 /// How far the end has come.
@@ -56,7 +63,10 @@ impl Shutdown {
         Self {
             is_closing: AtomicBool::new(false),
             runners: AtomicUsize::new(runners),
-            cores: Mutex::new(Vec::with_capacity(runners)),
+            cores: Mutex::new(HandedIn {
+                cores: Vec::with_capacity(runners),
+                out: runners,
+            }),
             slabs: Mutex::new(Vec::new()),
             threads: Mutex::new(Vec::with_capacity(runners + 1)),
             at_quiet: Mutex::new(Some(at_quiet)),
@@ -75,6 +85,20 @@ impl Shutdown {
     pub(super) fn add_runner(&self) {
         // ORDERING: Relaxed: the caller is a runner itself, so the count cannot reach 0 meanwhile.
         self.runners.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A core that `take` gives goes out, and with it one more runner; unless the end has begun.
+    pub(super) fn admit<T>(&self, take: impl FnOnce() -> Option<T>) -> Option<T> {
+        let mut handed_in = self.cores.lock();
+        // The first is a hint, the second counts: step 3 begins under the lock, when the last core is in.
+        if self.is_closing() || handed_in.out == 0 {
+            return None;
+        }
+        let taken = take()?;
+        handed_in.out += 1;
+        // ORDERING: Relaxed: whoever has a core that is out is a runner until after it was handed in, so the count cannot reach 0 meanwhile.
+        self.runners.fetch_add(1, Ordering::Relaxed);
+        Some(taken)
     }
 
     /// A thread is about to start.
@@ -96,6 +120,14 @@ impl Shutdown {
         self.bell.notify_all();
     }
 
+    /// One that was out is in. True if it was the last.
+    fn note_core(&self, core: Option<Box<Core>>) -> bool {
+        let mut handed_in = self.cores.lock();
+        handed_in.cores.extend(core);
+        handed_in.out -= 1;
+        handed_in.out == 0
+    }
+
     /// Takes back an [`add_runner`](Self::add_runner) whose thread did not start; the caller is another runner.
     pub(super) fn forget_runner(&self) {
         // ORDERING: Relaxed, as for `add_runner`.
@@ -108,9 +140,8 @@ impl Shared {
     pub(crate) fn close(&self) {
         // ORDERING: AcqRel for symmetry only: it says who is first; workers learn of it through their drivers, see `is_closing`.
         if !self.shutdown.is_closing.swap(true, Ordering::AcqRel) {
-            self.remotes
-                .iter()
-                .for_each(|remote| remote.driver.unpark());
+            let count = self.workers() + self.spares.opened_for_sure();
+            (0..count).for_each(|index| self.remote(index).driver.unpark());
         }
     }
 
@@ -125,11 +156,15 @@ impl Shared {
         }
     }
 
-    /// True if it was the last one.
+    /// True if it was the last one. A spare's may go out again before the end.
     fn hand_in(&self, core: Box<Core>) -> bool {
-        let mut cores = self.shutdown.cores.lock();
-        cores.push(core);
-        cores.len() == self.workers()
+        if core.is_spare {
+            // ORDERING: Relaxed: a hint for the sentinel, that nobody runs it.
+            core.remote().is_asleep.store(true, Ordering::Relaxed);
+            self.spares.put_away(core);
+            return self.shutdown.note_core(None);
+        }
+        self.shutdown.note_core(Some(core))
     }
 
     /// Step 3: no worker is left, though guests may be.
@@ -139,8 +174,10 @@ impl Shared {
             at_quiet();
         }
         let outside = self.outside.lock().take().map(|outside| outside.slab);
-        let cores = std::mem::take(&mut *self.shutdown.cores.lock());
-        let slabs = cores.into_iter().map(|core| core.into_slab());
+        let cores = std::mem::take(&mut self.shutdown.cores.lock().cores);
+        let spares = self.spares.take_all();
+        let slabs = cores.into_iter().chain(spares);
+        let slabs = slabs.map(|core| core.into_slab());
         let slabs: Vec<_> = slabs.chain(outside).collect();
         slabs.iter().for_each(cancel_all);
         *self.shutdown.slabs.lock() = slabs;

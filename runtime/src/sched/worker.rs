@@ -45,10 +45,11 @@ const SWEEP_INTERVAL_MAX: Duration = Duration::from_millis(1);
 /// Starts a thread for a core; gives the core back if there is none to be had.
 pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
     let shared = core.shared().clone();
+    let role = if core.is_spare { "spare" } else { "worker" };
     // Through a common place, so that a thread that does not start does not take the core with it.
     let parcel = Arc::new(crate::sys::sync::Mutex::new(Some(core)));
     let handed = parcel.clone();
-    let thread = shared.spawn_thread("worker", move |shared| {
+    let thread = shared.spawn_thread(role, move |shared| {
         let core = handed.lock().take();
         if let Some(core) = core {
             let core = run(core);
@@ -69,6 +70,7 @@ fn run(core: Box<Core>) -> Option<Box<Core>> {
     let entered = context::enter(core);
     if let Some(core) = entered.core() {
         core.batch_began.set(core.shared.clock.now());
+        core.note_thread();
     }
     while let Some(task) = next(&entered) {
         task.run();
@@ -86,10 +88,14 @@ fn next(entered: &Entered) -> Option<Notified> {
             if core.shared.shutdown.is_closing() {
                 return None;
             }
-            core.maintain();
+            if core.is_dismissed() {
+                core.hand_over();
+            } else {
+                core.maintain();
+            }
         }
         if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
-            core.note_poll();
+            core.note_poll(&task);
             return Some(task);
         }
     }
@@ -105,6 +111,9 @@ impl Core {
     /// The own queue is empty: a task from elsewhere, after a sleep if need be; none when the scheduler closes.
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<Notified> {
+        if self.is_spare {
+            return self.next_as_spare();
+        }
         while !self.shared.shutdown.is_closing() {
             if let Some(task) = self.find_work() {
                 return Some(task);
@@ -122,12 +131,12 @@ impl Core {
 
     /// Before each poll.
     #[inline(always)]
-    fn note_poll(&self) {
+    fn note_poll(&self, task: &Notified) {
         debug_assert!(
             !self.is_searching.get(),
             "who searches holds back the wakes of others"
         );
-        self.remote().count_poll();
+        self.remote().count_poll(task);
         budget::reset();
     }
 
