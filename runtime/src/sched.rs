@@ -51,7 +51,7 @@ mod stand_in;
 #[cfg(not(any(loom, shuttle)))]
 mod steal;
 #[cfg(not(any(loom, shuttle)))]
-mod stuck;
+pub(crate) mod stuck;
 #[cfg(not(any(loom, shuttle)))]
 mod threads;
 #[cfg(not(any(loom, shuttle)))]

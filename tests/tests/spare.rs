@@ -6,13 +6,15 @@ use filch::Runtime;
 use filch::io::AsyncFd;
 use filch::runtime::Builder;
 use filch::time::{Duration, sleep};
+use filch_tests::census::{Census, settle};
 use filch_tests::drops::Tally;
 use filch_tests::guard::{eventually, spin_until, within_reason};
+use filch_tests::limits;
 use std::future::pending;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 fn runtime(workers: usize, spares: usize) -> Runtime {
@@ -72,7 +74,7 @@ fn a_task_that_others_block_for_runs() {
                     // The tasks that they wait for are queued from outside.
                     for sender in blocked.senders {
                         handle
-                            .spawn(async move { drop(sender.send(())) })
+                            .spawn(async move { sender.send(()).expect("it waits") })
                             .detach();
                     }
                     blocked
@@ -370,18 +372,10 @@ fn a_runtime_ends_while_spares_are_blocked() {
         .detach();
         let nested = told.recv().expect("a spare runs it");
         let more = block_all(&rt, spares);
-        // They come out of their polls when the end has begun.
+        // They come out of their polls when the end has begun, or is about to.
         let ender = std::thread::spawn(move || drop(rt));
         let other = runtime(1, 0);
         within_reason(move || {
-            while !nested.is_finished() && !ender.is_finished() {
-                std::thread::sleep(Duration::from_millis(1));
-                if more.tasks.iter().any(filch::JoinHandle::is_finished) {
-                    break;
-                }
-                // Nobody else lets them go.
-                break;
-            }
             drop((blocked.senders, more.senders));
             ender.join().expect("no panic");
             assert!(other.block_on(nested).unwrap_err().is_cancelled());
@@ -419,12 +413,61 @@ fn a_runtime_ends_while_a_spare_starts() {
             })
             .detach();
         }
-        std::thread::sleep(Duration::from_micros(200 * u64::try_from(round).expect("small")));
+        std::thread::sleep(Duration::from_micros(
+            200 * u64::try_from(round).expect("small"),
+        ));
         let ender = std::thread::spawn(move || drop(rt));
         drop(send);
         within_reason(move || ender.join().expect("no panic"));
         tally.assert_all_gone();
     }
+}
+
+/// Counted in a process of its own, since it counts what all of it holds.
+#[test]
+fn threads_and_descriptors_of_spares_are_given_back() {
+    limits::in_child("threads_and_descriptors_of_spares_are_given_back", || {
+        let before = Census::now().expect("/proc is there");
+        for workers in [1, 2] {
+            let rt = runtime(workers, 6);
+            let idle = Census::now().expect("/proc is there");
+            let blocked = block_all(&rt, workers + 6);
+            let busy = Census::now().expect("/proc is there");
+            assert_eq!(busy.threads, idle.threads + 6, "one for each spare");
+            assert_eq!(busy.descriptors, idle.descriptors, "a spare has none");
+            blocked.release(&rt);
+            // Those that are there already are used again, and no others.
+            block_all(&rt, workers + 6).release(&rt);
+            let again = Census::now().expect("/proc is there");
+            assert!(again.threads <= busy.threads);
+            within_reason(move || drop(rt));
+            settle(&before);
+        }
+    });
+}
+
+/// A thread that is not to be had is asked for again later.
+#[test]
+fn a_spare_that_cannot_be_started_starts_when_it_can() {
+    limits::in_child("a_spare_that_cannot_be_started_starts_when_it_can", || {
+        for workers in [1, 2] {
+            let rt = runtime(workers, 2);
+            let threads = Census::now().expect("/proc is there").threads;
+            limits::threads(threads).expect("the limit is lowered");
+            let blocked = block_all(&rt, workers);
+            let (tell, told) = channel();
+            rt.spawn(async move { tell.send(()).expect("the test waits") })
+                .detach();
+            // Long enough for a try that fails; if it is too short on a slow machine, the test proves less.
+            let waited = told.recv_timeout(Duration::from_millis(30));
+            assert_eq!(waited, Err(RecvTimeoutError::Timeout));
+            limits::threads(threads + 40).expect("the limit is raised");
+            within_reason(move || {
+                told.recv().expect("a spare runs it");
+                blocked.release(&rt);
+            });
+        }
+    });
 }
 
 #[test]
@@ -435,7 +478,10 @@ fn spares_may_be_limited_and_nonsense_is_refused() {
         .expect_err("too many");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     let text = error.to_string();
-    assert!(text.contains("max_spare_workers") && text.contains("give fewer"), "{text}");
+    assert!(
+        text.contains("max_spare_workers") && text.contains("give fewer"),
+        "{text}"
+    );
     drop(
         Builder::new()
             .worker_threads(1)

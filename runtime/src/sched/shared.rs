@@ -115,9 +115,7 @@ impl Shared {
             trimmed: shared.clock.now(),
         });
         let cores = owners.into_iter().enumerate();
-        let cores = cores.map(|(index, (queue, slot))| {
-            Core::new(&shared, index, queue, slot)
-        });
+        let cores = cores.map(|(index, (queue, slot))| Core::new(&shared, index, queue, slot));
         let cores = cores.collect();
         (shared, cores)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// A poll that lasts so long counts as a long one: a hundred times what a batch of polls should take. A guess; much below it, threads that only wait for a
 /// processor would be counted.
-pub(super) const LONG_POLL: Duration = Duration::from_millis(10);
+pub(crate) const LONG_POLL: Duration = Duration::from_millis(10);
 
 /// What the time between two looks counts for at most.
 pub(super) const LOOK_COUNTS_MAX: Duration = Duration::from_millis(5);
@@ -96,6 +96,10 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// What the sentinel has seen up to now. Numbers that belong together may differ by one look.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for metrics, so far used by tests only")
+)]
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     /// The regular workers, then every spare there has been.
@@ -117,6 +121,10 @@ pub(crate) struct Snapshot {
 }
 
 /// The long polls of a worker, or a spare.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for metrics, so far used by tests only")
+)]
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerSnapshot {
     pub(crate) is_spare: bool,

@@ -1,7 +1,7 @@
 //! Who is told of a worker that is stuck, and how often?
 //!
 //! Whoever subscribes to events of the crate `tracing` (cargo feature `tracing`, on unless turned off), under the target `filch::sentinel`. A poll is told of when it has lasted
-//! for [`WARN_AFTER`], and again after ten times as long, and so on; of all workers of a runtime together at most one each [`WARN_INTERVAL`], which says how many were left out.
+//! for [`WARN_AFTER`], and again after [`WARN_AGAIN`] times as long, and so on; of all workers of a runtime together at most one each [`WARN_INTERVAL`], which says how many were left out.
 //!
 //! A subscriber is code of the user's: it is called on the sentinel's thread, with no lock held, and may panic.
 
@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// What a person notices. What is shorter is counted ([`stuck`](super::stuck)), and not told: on a machine that has too much to do, threads wait for a processor that long.
 pub(super) const WARN_AFTER: Duration = Duration::from_millis(100);
+
+/// 2 s, 40 s, a quarter of an hour: by then it is another kind of news, and the first warning's interval is over.
+pub(super) const WARN_AGAIN: u32 = 20;
 
 /// One a second is read; more are not.
 const WARN_INTERVAL: Duration = Duration::from_secs(1);
@@ -48,7 +51,11 @@ impl fmt::Display for Warning {
         write!(
             f,
             "{} {} has been in one poll for {} ms, of the task {}: a call that blocks or computes for long should go to spawn_blocking",
-            if self.is_spare { "spare worker" } else { "worker" },
+            if self.is_spare {
+                "spare worker"
+            } else {
+                "worker"
+            },
             self.worker,
             self.so_far.as_millis(),
             self.task(),

@@ -4,7 +4,7 @@
 
 use super::shared::Remote;
 use super::stuck::LOOK_COUNTS_MAX;
-use super::warning::WARN_AFTER;
+use super::warning::{WARN_AFTER, WARN_AGAIN};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::Ordering;
 use crate::sys::thread_state;
@@ -96,11 +96,11 @@ impl Watched {
         wants
     }
 
-    /// Whether it is time to tell of it, for how long it has been stuck: ten times as long at the next time.
+    /// Whether it is time to tell of it, for how long it has been stuck: much longer the next time.
     pub(super) fn wants_warning(&mut self) -> Option<Duration> {
         let wants = self.in_poll >= self.warn_at;
         if wants {
-            self.warn_at = self.warn_at.saturating_mul(10);
+            self.warn_at = self.warn_at.saturating_mul(WARN_AGAIN);
         }
         wants.then_some(self.in_poll)
     }
