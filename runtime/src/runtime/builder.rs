@@ -81,7 +81,8 @@ impl Builder {
         }
     }
 
-    /// How many workers. At least 1, at most 65 535, else [`build`](Self::build) refuses; left out, see [`Runtime::new`].
+    /// How many workers. At least 1, at most 65 535, else [`build`](Self::build) refuses; left out, see [`Runtime::new`]. While all of them are stuck,
+    /// [spare workers](Self::max_spare_workers) go on.
     pub fn worker_threads(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self

@@ -1,6 +1,6 @@
 //! What if a worker is stuck in one poll, with work behind it that only it can reach quickly?
 //!
-//! A thread of the scheduler's own looks every [`TICK`] whether each worker that is awake has begun another poll since the last look. If
+//! A thread of the scheduler's own looks every [`TICK`] whether each worker (and spare) that is awake has begun another poll since the last look. If
 //! one has not, and somebody sleeps who could help, the sentinel takes out what stands behind it (the task in its slot, the
 //! readiness in its driver, its expired timers), puts it into the injector and wakes a sleeper; for its queue the wake alone is
 //! enough, since that can be stolen from.
@@ -9,8 +9,8 @@
 //!
 //! So what is stranded stays so for at most two ticks and a wake-up. If nobody sleeps, because the others have work of their own or are stuck too, the sentinel does
 //! the same every [`BUSY_TICK`], and asks for somebody who steals from the queue: a worker that is only busy looks at the injector and at such calls once per batch. Where
-//! every worker is stuck (or there is one only) the tasks have to wait, but a thread in `block_on`, or another runtime's task, is told in time, for instance that a
-//! deadline has passed. When all workers have been asleep for a while the sentinel sleeps too,
+//! every worker is stuck (or there is one only) a spare is called ([`stand_in`](super::stand_in)). Where there may be none, the tasks have to wait, but a thread in `block_on`, or another
+//! runtime's task, is told in time, for instance that a deadline has passed. What was seen is recorded ([`stuck`](super::stuck)) and told ([`warning`](super::warning)). When all workers have been asleep for a while the sentinel sleeps too,
 //! until the first of them that wakes up tells it.
 //!
 //! Rejected: workers that look at the clock before each poll (46 ns each); idle workers that wait with a short timeout (epoll's

@@ -2,8 +2,8 @@
 //!
 //! | step | who | what |
 //! |---|---|---|
-//! | 1 | `close`: anybody | sets the flag, wakes every worker |
-//! | 2 | each worker | ends its current poll and its loop, hands in its core |
+//! | 1 | `close`: anybody | sets the flag, wakes every worker and spare |
+//! | 2 | each of them | ends its current poll and its loop, hands in its core |
 //! | 3 | who hands in the last core | calls `at_quiet`, so that whoever waits for time or readiness is told that there will be none; cancels every task that is neither complete nor running: the slabs know them all |
 //! | 4 | the last runner to leave | cancels the rest, closes the slabs, stops the sentinel |
 //! | 5 | `join`: whoever waits | is told, and joins the threads |
@@ -11,6 +11,9 @@
 //! A *runner* is a thread that may be in the middle of a poll: each worker, and each *guest*, a thread that has blocked in a task and whose core was
 //! handed off. A guest may wait for what no worker does any more. So step 3 does not wait for guests, but gives them what they wait for: their timers fire,
 //! the tasks they join are cancelled. The tasks that guests are in the middle of are left to step 4.
+//!
+//! A spare ([`spare`](super::spare)) that has a thread is a runner as well, and its core is out; one that is away is neither, and its core waits for step 3 where it is kept. A core goes out again only under the lock
+//! that step 3 begins under, and while another is out ([`Shutdown::admit`]).
 //!
 //! Nobody waits for itself, so a runtime may be dropped anywhere, also within one of its own tasks. Tasks that are spawned from step 3 on, by destructors
 //! or guests, find the outside slab gone (or are cancelled with the rest) and are dropped at once.
