@@ -79,9 +79,13 @@ pub(super) struct Remote {
     pub(super) last_polled: LastPolled,
     /// The number of a spare's thread; 0 before it has begun, and of regular workers.
     pub(super) thread: AtomicUsize,
-    /// Written by the sentinel.
-    pub(super) long_polls: LongPolls,
+    /// Written by the sentinel, and so on lines of their own.
+    pub(super) long_polls: Box<LongPolls>,
 }
+
+/// What is written and read at each poll shall not be on two pairs of lines.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Remote>() == 128);
 
 impl Shared {
     /// Makes a scheduler, and a core for each worker of it. Either all cores are given to [`launch`](Self::launch), or nothing of
@@ -206,7 +210,7 @@ impl Remote {
             is_called: AtomicBool::new(false),
             last_polled: LastPolled::new(),
             thread: AtomicUsize::new(0),
-            long_polls: LongPolls::default(),
+            long_polls: Box::default(),
         };
         (Arc::new(remote), queue, owner)
     }
