@@ -2,6 +2,12 @@
 //!
 //! The tasks here block their threads on channels that only further tasks can fill: without spare workers each test hangs, and the guard says so. No test says how fast.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tasks that block are what is tested"
+)]
+
 use filch::Runtime;
 use filch::io::AsyncFd;
 use filch::runtime::Builder;

@@ -2,6 +2,11 @@
 //!
 //! The only test of its binary: a subscriber that the sentinel's thread finds is everybody's.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "what listens is no part of the runtime"
+)]
+
 use filch::runtime::{Builder, Handle};
 use filch_tests::guard::within_reason;
 use std::collections::BTreeMap;
