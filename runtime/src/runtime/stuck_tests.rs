@@ -43,7 +43,7 @@ fn a_poll_that_is_long_is_counted_and_named_while_it_lasts() {
     let rt = runtime(1, 0);
     let (send, receive) = channel();
     let task = rt.spawn(block_for_news(receive));
-    let during = until(&rt, |snapshot| long_polls(snapshot) > 0);
+    let during = until(&rt, |snapshot| snapshot.workers[0].now.is_some());
     let StuckIn { task: name, so_far } = during.workers[0].now.unwrap();
     assert!(name.unwrap().contains("block_for_news"), "{name:?}");
     assert!(so_far >= LONG_POLL);
@@ -77,20 +77,48 @@ fn spares_are_counted() {
     tasks
         .into_iter()
         .for_each(|task| rt.block_on(task).unwrap());
-    let after = until(&rt, |snapshot| snapshot.spares_working == 0);
-    // Once more: those that are parked are called.
-    let (send, receive) = channel();
-    let (send_too, receive_too) = channel();
-    let blocked = [receive, receive_too].map(|receive| rt.spawn(block_for_news(receive)));
-    rt.block_on(rt.spawn(async { drop((send, send_too)) }))
-        .unwrap();
-    let again = until(&rt, |snapshot| snapshot.spares_working == 0);
-    blocked
-        .into_iter()
-        .for_each(|task| rt.block_on(task).unwrap());
-    // If the last of the three found a worker, no spare was needed.
-    assert!(again.spares_called >= after.spares_called);
-    assert_eq!(again.spares_started, after.spares_started);
+    until(&rt, |snapshot| snapshot.spares_working == 0);
+}
+
+/// Whether a spare has parked or gone away meanwhile, it is the same that comes back, with the tasks that were spawned on it.
+#[test]
+fn the_same_spare_comes_back() {
+    let rt = runtime(1, 1);
+    let witness = std::sync::Arc::new(());
+    let (mut called, mut started_again) = (false, false);
+    while !(called && started_again) {
+        let before = snapshot(&rt);
+        let (send, receive) = channel();
+        let (begun, has_begun) = channel();
+        let task = rt.spawn(async move {
+            begun.send(()).unwrap();
+            block_for_news(receive).await;
+        });
+        has_begun.recv().unwrap();
+        let own = witness.clone();
+        let spawned = rt.spawn(async move {
+            // Its memory is the spare's.
+            crate::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(own);
+            })
+            .detach();
+        });
+        rt.block_on(spawned).unwrap();
+        drop(send);
+        rt.block_on(task).unwrap();
+        let after = until(&rt, |snapshot| snapshot.spares_working == 0);
+        assert_eq!(after.workers.len(), 2, "the worker and one spare");
+        called |= after.spares_called > before.spares_called;
+        started_again |= before.spares_started > 0 && after.spares_started > before.spares_started;
+        // Once for longer than it is kept, once not.
+        if called && !started_again {
+            rt.block_on(crate::time::sleep(Duration::from_millis(40)));
+        }
+    }
+    assert!(std::sync::Arc::strong_count(&witness) > 2);
+    drop(rt);
+    assert_eq!(std::sync::Arc::strong_count(&witness), 1);
 }
 
 /// The child stands in the slot of the only worker, from where nobody but the sentinel takes it.

@@ -47,7 +47,11 @@ const CALL_INTERVAL: Duration = Duration::from_millis(1);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a spare with nothing to do keeps its thread. As for the blocking pool's.
+#[cfg(not(test))]
 const KEPT: Duration = Duration::from_secs(10);
+/// Short enough to be waited for.
+#[cfg(test)]
+const KEPT: Duration = Duration::from_millis(20);
 
 impl Core {
     /// Leaves the number of the thread, if this is a spare, for the sentinel.
@@ -188,8 +192,8 @@ impl Shared {
             let remote = self.remote(self.workers() + number);
             // ORDERING: Relaxed, here and below: hints for the sentinel, which this thread is.
             remote.is_asleep.store(false, Ordering::Relaxed);
-            remote.driver.unpark();
             self.rescues.spares_called.add(1);
+            remote.driver.unpark();
             return CALL_INTERVAL;
         }
         let Some(start) = self.shutdown.admit(|| self.spares.start()) else {

@@ -98,6 +98,9 @@ fn next(entered: &Entered) -> Option<Notified> {
             core.note_poll(&task);
             return Some(task);
         }
+        if core.is_spare {
+            return None;
+        }
     }
 }
 
