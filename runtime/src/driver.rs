@@ -3,14 +3,8 @@
 //! On exactly one thing, its driver: the mio reactor, a condition variable (no I/O), or the simulation. The
 //! scheduler knows no more of it than these two methods, and names no file descriptor.
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the driver of simulations, so far used by tests only"
-    )
-)]
 pub(crate) mod condvar;
+pub(crate) mod stand_in;
 
 use crate::util::wake_batch::WakeBatch;
 use std::os::fd::RawFd;

@@ -17,7 +17,8 @@
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
-//!   other workers.
+//!   other workers, and where all are stuck by spare ones
+//!   ([`max_spare_workers`](runtime::Builder::max_spare_workers)). The cargo feature `tracing`, on by default, makes such polls known as warnings.
 //!
 //! How it works inside stands in docs/ARCHITECTURE.md of the repository.
 

@@ -9,6 +9,8 @@ mod builder;
 pub(crate) mod context;
 mod handle;
 #[cfg(test)]
+mod stuck_tests;
+#[cfg(test)]
 mod tests;
 
 pub use builder::Builder;

@@ -14,6 +14,11 @@
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
+//! | `watched` | what does the sentinel know of a worker? |
+//! | [`spare`] | which spare workers are there, and what does each do? |
+//! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
+//! | `stuck` | what has the sentinel seen? |
+//! | `warning` | who is told of it, and how often? |
 //! | `trim` | when is memory given back? |
 //! | `threads` | how are its threads made? |
 //! | `shutdown` | how does it all end? |
@@ -25,6 +30,7 @@ pub(crate) mod idle;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod queue;
 pub(crate) mod slot;
+mod spare;
 
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod context;
@@ -41,11 +47,19 @@ mod shared;
 #[cfg(not(any(loom, shuttle)))]
 mod shutdown;
 #[cfg(not(any(loom, shuttle)))]
+mod stand_in;
+#[cfg(not(any(loom, shuttle)))]
 mod steal;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod stuck;
 #[cfg(not(any(loom, shuttle)))]
 mod threads;
 #[cfg(not(any(loom, shuttle)))]
 mod trim;
+#[cfg(not(any(loom, shuttle)))]
+mod warning;
+#[cfg(not(any(loom, shuttle)))]
+mod watched;
 #[cfg(not(any(loom, shuttle)))]
 mod worker;
 

@@ -12,3 +12,5 @@ pub(crate) mod mem;
 pub(crate) mod punctual;
 pub(crate) mod rng;
 pub(crate) mod sync;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod thread_state;

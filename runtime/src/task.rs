@@ -18,6 +18,7 @@
 //! | `refs` | what does holding a reference mean? |
 //! | `join` | how does its output reach whoever spawned it? |
 //! | `schedule` | what does a task ask of its scheduler? |
+//! | `last_polled` | what does a worker poll at the moment? |
 //!
 //! Rejected: a list of all tasks (the slab can enumerate its cells), a reference held by the queue (a task in a queue is not
 //! complete, and an incomplete task is not freed), a separate allocation for the output.
@@ -27,6 +28,7 @@ pub(crate) mod error;
 pub(crate) mod harness;
 pub(crate) mod header;
 pub(crate) mod join;
+pub(crate) mod last_polled;
 pub(crate) mod refs;
 pub(crate) mod schedule;
 pub(crate) mod state;

@@ -62,6 +62,7 @@ const DOORS: &[(&str, &str, &[&str])] = &[
     ("runtime", "crossbeam_deque", &["sched/queue/deque.rs"]),
     ("runtime", "crossbeam_channel", &["blocking.rs"]),
     ("runtime", "parking_lot", &["sys/sync/real.rs"]),
+    ("runtime", "tracing", &["sched/warning/tracing.rs"]),
     ("runtime", "loom", &["sys/sync/loom.rs"]),
     ("runtime", "shuttle", &["sys/sync/shuttle.rs"]),
     ("runtime", "libc", &["sys/"]),

@@ -28,6 +28,15 @@ const STACK_BYTES_DEFAULT: usize = 2 * 1024 * 1024;
 /// Stacks below this are refused: a poll with a panic and its backtrace needs about half of it.
 const STACK_BYTES_MIN: usize = 64 * 1024;
 
+/// The most spare workers, unless chosen: twice as many as workers, for programs that block in earnest, and not fewer than 16, since a small machine's programs block as
+/// often; not more than 256, which by then wait for something that threads do not bring. A guess; each takes a thread while it is needed.
+fn spare_workers_max_default(workers: usize) -> usize {
+    workers.saturating_mul(2).clamp(16, 256)
+}
+
+/// More than this are refused: each has its place from the start.
+const SPARE_WORKERS_MAX: usize = 65_535;
+
 type Hook = Arc<dyn Fn() + Send + Sync>;
 type MakeDriver = Box<dyn Fn(usize) -> io::Result<Arc<dyn Driver>>>;
 
@@ -43,6 +52,7 @@ type MakeDriver = Box<dyn Fn(usize) -> io::Result<Arc<dyn Driver>>>;
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     workers: Option<usize>,
+    spare_workers_max: Option<usize>,
     thread_name: String,
     stack_bytes: usize,
     blocking_threads_max: usize,
@@ -59,6 +69,7 @@ impl Builder {
     pub fn new() -> Self {
         Self {
             workers: None,
+            spare_workers_max: None,
             thread_name: "filch".to_owned(),
             stack_bytes: STACK_BYTES_DEFAULT,
             blocking_threads_max: BLOCKING_THREADS_MAX_DEFAULT,
@@ -70,13 +81,45 @@ impl Builder {
         }
     }
 
-    /// How many workers. At least 1, at most 65 535, else [`build`](Self::build) refuses; left out, see [`Runtime::new`].
+    /// How many workers. At least 1, at most 65 535, else [`build`](Self::build) refuses; left out, see [`Runtime::new`]. While all of them are stuck,
+    /// [spare workers](Self::max_spare_workers) go on.
     pub fn worker_threads(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// What the names of threads begin with: `NAME-worker`, `NAME-blocking`, `NAME-sentinel`. Linux shows the first 15 bytes.
+    /// The most spare workers; 0 for none.
+    ///
+    /// A spare worker runs tasks while every worker is stuck in one poll (for 2 ms, say: a task that blocks its thread or computes for long) and others wait. So code that blocks in a
+    /// task slows the program down, and does not stop it: a task that waits for what only another task can do, without an `.await`, gets it all the same. The next spare
+    /// starts when the last is stuck too. When a worker is free again the spares give their tasks back, and their threads end when they have not been needed for ten
+    /// seconds. Calls that block still belong in [`spawn_blocking`](crate::spawn_blocking), which takes no such detour.
+    ///
+    /// # Units and limits
+    ///
+    /// Left out, twice as many as workers, but at least 16 and at most 256. At most 65 535, else [`build`](Self::build) refuses. Once as many tasks block their threads as
+    /// there are workers and spares, the rest has to wait until one returns. With 0 that is so once each worker is blocked; and with
+    /// [one worker](Self::worker_threads) no two tasks are ever polled at the same time, except beside one that waits in [`block_on`](super::Runtime::block_on). If no thread can be
+    /// started, it is tried again later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let rt = filch::runtime::Builder::new().worker_threads(1).max_spare_workers(4).build()?;
+    /// let (send, receive) = mpsc::channel();
+    /// let stuck = rt.spawn(async move { receive.recv() }); // blocks the only worker
+    /// rt.spawn(async move { send.send("from a spare worker") }).detach();
+    /// assert_eq!(rt.block_on(stuck).unwrap(), Ok("from a spare worker"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn max_spare_workers(mut self, spares: usize) -> Self {
+        self.spare_workers_max = Some(spares);
+        self
+    }
+
+    /// What the names of threads begin with: `NAME-worker`, `NAME-spare`, `NAME-blocking`, `NAME-sentinel`. Linux shows the first 15 bytes.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
@@ -214,6 +257,9 @@ impl Builder {
                 stack_bytes: self.stack_bytes,
                 around: self.around_threads(&home),
             },
+            spares_max: self
+                .spare_workers_max
+                .unwrap_or_else(|| spare_workers_max_default(workers)),
             at_quiet: Box::new({
                 let (pollers, timers, blocking) =
                     (pollers.clone(), timers.clone(), blocking.clone());
@@ -253,6 +299,14 @@ impl Builder {
             Some(workers) => workers,
             None => cpu::worker_count()?.min(idle::WORKERS_MAX),
         };
+        if self
+            .spare_workers_max
+            .is_some_and(|spares| spares > SPARE_WORKERS_MAX)
+        {
+            return refuse(
+                "max_spare_workers is above 65535: give fewer, or leave it out to have twice as many as workers",
+            );
+        }
         if self.blocking_threads_max == 0 {
             return refuse(
                 "max_blocking_threads is 0: give at least 1, or leave it out to have at most 512",
@@ -309,6 +363,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("workers", &self.workers)
+            .field("spare_workers_max", &self.spare_workers_max)
             .field("thread_name", &self.thread_name)
             .field("stack_bytes", &self.stack_bytes)
             .field("blocking_threads_max", &self.blocking_threads_max)

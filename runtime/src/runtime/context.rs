@@ -93,11 +93,11 @@ pub(crate) fn poller() -> Option<Arc<Poller>> {
     })
 }
 
-/// The index of the worker this thread is, if it is one of this runtime's.
+/// The index of the worker this thread is, if it is one of this runtime's, and no spare.
 fn worker_of(inner: &Inner) -> Option<usize> {
     sched::context::with_core(|core| {
         let core = core.filter(|core| Arc::ptr_eq(core.shared(), &inner.sched))?;
-        Some(core.index())
+        core.worker()
     })
 }
 

@@ -38,7 +38,9 @@ struct Streaks {
 pub(crate) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) index: usize,
-    /// `shared.remotes[index]`, found once: it is needed several times for each task.
+    /// Whether it is none of the regular workers.
+    pub(super) is_spare: bool,
+    /// `shared.remote(index)`, found once: it is needed several times for each task.
     remote: Arc<Remote>,
     pub(super) queue: Local,
     slot: Owner<Header>,
@@ -75,21 +77,21 @@ pub(crate) type Cores = Vec<Box<Core>>;
 
 impl Core {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: &Arc<Shared>,
         index: usize,
         queue: Local,
         slot: Owner<Header>,
-        seed: u64,
     ) -> Box<Self> {
         let now = shared.clock.now();
         Box::new(Self {
             slab: Slab::new(shared.clone()),
-            remote: shared.remotes[index].clone(),
-            shared,
+            remote: shared.remote(index).clone(),
+            shared: shared.clone(),
             index,
+            is_spare: index >= shared.workers(),
             queue,
             slot,
-            random: XorShift::new(seed),
+            random: XorShift::new(shared.random.seed()),
             wakes: Cell::default(),
             in_batch: Cell::new(false),
             is_searching: Cell::new(false),
@@ -122,8 +124,9 @@ impl Core {
         self.slab
     }
 
-    pub(crate) fn index(&self) -> usize {
-        self.index
+    /// The index of the worker that has wheel and poller of its own; none for a spare.
+    pub(crate) fn worker(&self) -> Option<usize> {
+        (!self.is_spare).then_some(self.index)
     }
 
     /// A poll of this task begins.

@@ -1,6 +1,6 @@
 //! What if a worker is stuck in one poll, with work behind it that only it can reach quickly?
 //!
-//! A thread of the scheduler's own looks every [`TICK`] whether each worker that is awake has begun another poll since the last look. If
+//! A thread of the scheduler's own looks every [`TICK`] whether each worker (and spare) that is awake has begun another poll since the last look. If
 //! one has not, and somebody sleeps who could help, the sentinel takes out what stands behind it (the task in its slot, the
 //! readiness in its driver, its expired timers), puts it into the injector and wakes a sleeper; for its queue the wake alone is
 //! enough, since that can be stolen from.
@@ -9,16 +9,20 @@
 //!
 //! So what is stranded stays so for at most two ticks and a wake-up. If nobody sleeps, because the others have work of their own or are stuck too, the sentinel does
 //! the same every [`BUSY_TICK`], and asks for somebody who steals from the queue: a worker that is only busy looks at the injector and at such calls once per batch. Where
-//! every worker is stuck (or there is one only) the tasks have to wait, but a thread in `block_on`, or another runtime's task, is told in time, for instance that a
-//! deadline has passed. When all workers have been asleep for a while the sentinel sleeps too,
+//! every worker is stuck (or there is one only) a spare is called ([`stand_in`](super::stand_in)). Where there may be none, the tasks have to wait, but a thread in `block_on`, or another
+//! runtime's task, is told in time, for instance that a deadline has passed. What was seen is recorded ([`stuck`](super::stuck)) and told ([`warning`](super::warning)). When all workers have been asleep for a while the sentinel sleeps too,
 //! until the first of them that wakes up tells it.
 //!
 //! Rejected: workers that look at the clock before each poll (46 ns each); idle workers that wait with a short timeout (epoll's
 //! are in milliseconds, and each would wake up for nothing).
 
 use super::shared::{Remote, Shared};
+use super::stand_in::{SPARE_AFTER, SpareWatch};
+use super::warning::{Warning, Warnings};
+use super::watched::{Seen, Watched};
 use crate::driver::Wait;
 use crate::sys::barrier;
+use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::punctual::be_punctual;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, Condvar, Mutex};
@@ -26,7 +30,7 @@ use crate::task::refs::Notified;
 use crate::util::wake_batch::WakeBatch;
 use std::io;
 use std::ptr::NonNull;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks. Two of these and a wake-up stay below a millisecond.
 const TICK: Duration = Duration::from_micros(250);
@@ -119,112 +123,139 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
 
 fn watch(shared: &Arc<Shared>) {
     be_punctual();
-    let longest = if shared.workers() > 1 {
-        TICK
-    } else {
-        BUSY_TICK
-    };
-    let mut tick = longest;
-    let mut watched: Vec<_> = shared
-        .remotes
-        .iter()
-        .map(|remote| Watched::new(remote))
-        .collect();
+    let mut watch = Watch::new(shared);
+    let mut tick = watch.longest_tick();
     let mut quiet = Duration::ZERO;
-    let mut ready = WakeBatch::new();
     loop {
         let stop = if quiet < QUIET {
             shared.sentinel.tick(tick)
         } else {
             quiet = Duration::ZERO;
-            shared
-                .sentinel
-                .sleep_until_called(|| shared.remotes.iter().all(|remote| remote.is_asleep()))
+            let still_quiet = || shared.everybody().all(|remote| remote.is_asleep());
+            shared.sentinel.sleep_until_called(still_quiet)
         };
         if stop {
             return;
         }
-        let waited = std::mem::replace(&mut tick, longest);
-        quiet += waited;
-        for (index, worker) in watched.iter_mut().enumerate() {
-            if worker.remote.is_asleep() {
-                worker.polls = None;
-                continue;
-            }
+        quiet += tick;
+        tick = watch.look();
+        if watch.watched.iter().any(Watched::is_awake) {
             quiet = Duration::ZERO;
-            // ORDERING: Relaxed: a hint, which the worker sees some time.
-            worker.remote.is_called.store(true, Ordering::Relaxed);
-            if !worker.is_stuck() {
-                if worker.remote.has_tasks_behind() && shared.idle.has_sleepers() {
-                    tick = CONFIRM;
-                }
-                continue;
-            }
-            worker.stuck_for += waited;
-            if shared.idle.has_sleepers() {
-                shared.rescue_tasks(worker.remote);
-                shared.rescue_events(worker.remote, &mut ready);
-                shared.send_help_for(worker.remote);
-            } else if worker.stuck_for >= BUSY_TICK {
-                worker.stuck_for = Duration::ZERO;
-                if shared.workers() > 1 {
-                    shared.rescue_tasks(worker.remote);
-                    shared.call_for_help(index);
-                }
-                shared.rescue_events(worker.remote, &mut ready);
-            }
         }
     }
 }
 
-/// What the sentinel knows of a worker.
-struct Watched<'a> {
-    remote: &'a Remote,
-    /// Its count of polls at the last look; none if it slept then.
-    polls: Option<usize>,
-    /// Since it began its poll, or since it was last looked after without help.
-    stuck_for: Duration,
+/// What the sentinel knows from look to look.
+struct Watch<'a> {
+    shared: &'a Arc<Shared>,
+    /// Of every worker, and behind those of every spare there has been.
+    watched: Vec<Watched>,
+    spares: SpareWatch,
+    warnings: Warnings,
+    looked: Instant,
+    /// Kept for its capacity.
+    ready: WakeBatch,
 }
 
-impl<'a> Watched<'a> {
-    fn new(remote: &'a Remote) -> Self {
+impl<'a> Watch<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Self {
         Self {
-            remote,
-            polls: None,
-            stuck_for: Duration::ZERO,
+            shared,
+            watched: Vec::with_capacity(shared.workers()),
+            spares: SpareWatch::default(),
+            warnings: Warnings::default(),
+            looked: SystemClock.now(),
+            ready: WakeBatch::new(),
         }
     }
 
-    /// Whether it is in the same poll as at the last look.
-    fn is_stuck(&mut self) -> bool {
-        // ORDERING: Relaxed: only whether it has changed counts; a change that is seen late costs a rescue that was not needed.
-        let polls = Some(self.remote.polls.load(Ordering::Relaxed));
-        let is_stuck = self.polls == polls;
-        if !is_stuck {
-            self.polls = polls;
-            self.stuck_for = Duration::ZERO;
+    /// While nothing is to be confirmed.
+    fn longest_tick(&self) -> Duration {
+        let awake = self.watched.iter().filter(|worker| worker.is_awake());
+        // A spare is a sibling, for as long as it works.
+        if self.shared.workers() > 1 || awake.count() > 1 {
+            TICK
+        } else {
+            BUSY_TICK
         }
-        is_stuck
-    }
-}
-
-impl Remote {
-    /// Whether a task stands in its slot or its queue.
-    fn has_tasks_behind(&self) -> bool {
-        !self.slot.is_empty() || !self.stealer.is_empty()
     }
 
-    fn is_asleep(&self) -> bool {
-        // ORDERING: Relaxed: a hint for a tick; before the sentinel sleeps it comes after the heavy barrier in `sleep_until_called`.
-        self.is_asleep.load(Ordering::Relaxed)
+    /// Looks at everybody, and does what is to be done. Returns how soon to look again.
+    fn look(&mut self) -> Duration {
+        let now = SystemClock.now();
+        let since = now.saturating_duration_since(std::mem::replace(&mut self.looked, now));
+        let newcomers = self.watched.len()..self.shared.count();
+        let newcomers = newcomers.map(|index| Watched::new(self.shared.remote(index).clone()));
+        self.watched.extend(newcomers);
+        let mut is_in_doubt = false;
+        for index in 0..self.watched.len() {
+            let worker = &mut self.watched[index];
+            match worker.look(since) {
+                Seen::Asleep => {}
+                Seen::Moving => is_in_doubt |= worker.remote.has_tasks_behind(),
+                Seen::Stuck => self.help(index),
+            }
+        }
+        self.spares.look(self.shared, &self.watched, since);
+        self.warn(now);
+        if is_in_doubt && self.shared.idle.has_sleepers() {
+            CONFIRM
+        } else {
+            self.longest_tick()
+        }
+    }
+
+    /// Looks after what stands behind a worker that is stuck.
+    fn help(&mut self, index: usize) {
+        let shared = self.shared;
+        let worker = &mut self.watched[index];
+        if shared.idle.has_sleepers() {
+            shared.rescue_tasks(&worker.remote);
+            shared.rescue_events(&worker.remote, &mut self.ready);
+            shared.send_help_for(&worker.remote);
+            return;
+        }
+        // What is found is for spares then.
+        let patience = if self.spares.are_all_stuck() {
+            SPARE_AFTER
+        } else {
+            BUSY_TICK
+        };
+        if worker.wants_help(patience) {
+            if shared.count() > 1 {
+                shared.rescue_tasks(&worker.remote);
+                shared.call_for_help(index);
+            }
+            shared.rescue_events(&worker.remote, &mut self.ready);
+        }
+    }
+
+    /// Tells of those that have been stuck for long.
+    fn warn(&mut self, now: Instant) {
+        let spares = &self.shared.spares;
+        for (worker, watched) in self.watched.iter_mut().enumerate() {
+            if let Some(so_far) = watched.wants_warning() {
+                let warning = Warning {
+                    worker,
+                    is_spare: worker >= self.shared.workers(),
+                    task: watched.remote.last_polled.type_name(),
+                    so_far,
+                    spares_working: spares.working(),
+                    spares_max: spares.most(),
+                    left_out: 0,
+                };
+                self.warnings.tell(now, warning);
+            }
+        }
     }
 }
 
 impl Shared {
     /// Puts the task in the slot of a worker that is stuck in one poll where others find it.
-    fn rescue_tasks(&self, stuck: &Remote) {
+    pub(super) fn rescue_tasks(&self, stuck: &Remote) {
         if !stuck.slot.is_empty() {
             if let Some(cell) = stuck.slot.steal().and_then(NonNull::new) {
+                self.rescues.tasks.add(1);
                 // SAFETY: the slot gives each `Notified` that was put in to one taker.
                 self.inject(unsafe { Notified::from_raw(cell) });
             }
@@ -233,7 +264,7 @@ impl Shared {
 
     /// Asks the workers that are busy to take from the queue of one that is stuck in one poll.
     fn call_for_help(&self, stuck: usize) {
-        if !self.remotes[stuck].stealer.is_empty() {
+        if !self.remote(stuck).stealer.is_empty() {
             // ORDERING: Relaxed, here and in `answer_call`: a hint, that a call may overwrite.
             self.sentinel.stuck.store(stuck + 1, Ordering::Relaxed);
         }
@@ -245,7 +276,7 @@ impl Shared {
     pub(super) fn answer_call(&self, own: usize) -> Option<&Remote> {
         let stuck = self.sentinel.stuck.load(Ordering::Relaxed).checked_sub(1)?;
         self.sentinel.stuck.store(0, Ordering::Relaxed);
-        (stuck != own).then(|| &*self.remotes[stuck])
+        (stuck != own).then(|| &**self.remote(stuck))
     }
 
     /// Wakes whoever waits for readiness or time on a worker that is stuck in one poll.
@@ -254,6 +285,7 @@ impl Shared {
         if stuck.timers.next_deadline().is_some() {
             stuck.timers.try_fire(self.clock.now(), ready);
         }
+        self.rescues.events.add(ready.len());
         // On this thread, which is no worker, woken tasks go through the injector, and each wakes a sleeper if nobody searches.
         ready.wake_all();
     }

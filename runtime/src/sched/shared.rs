@@ -5,7 +5,9 @@ use super::idle::Idle;
 use super::queue::{Injector, Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
-use super::slot::Slot;
+use super::slot::{self, Slot};
+use super::spare::Spares;
+use super::stuck::{LongPolls, Rescues};
 use super::threads::{ThreadConfig, Threads};
 use super::{sentinel, worker};
 use crate::driver::Driver;
@@ -15,10 +17,13 @@ use crate::sys::rng::RandomSource;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 use crate::task::header::Header;
+use crate::task::last_polled::LastPolled;
+use crate::task::refs::Notified;
 use crate::timer::Timers;
 use crate::util::slab::Slab;
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// What a scheduler is made of; one driver and one wheel for each worker.
@@ -27,13 +32,21 @@ pub(crate) struct Config {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
     pub(crate) threads: ThreadConfig,
+    /// How many spare workers there may be.
+    pub(crate) spares_max: usize,
     /// Called once, when the last worker has ended; tasks are cancelled after it.
     pub(crate) at_quiet: Box<dyn FnOnce() + Send>,
 }
 
 /// The side of a scheduler that its workers, its tasks' wakers and its handles share.
 pub(crate) struct Shared {
+    /// Of the regular workers.
     pub(super) remotes: Box<[Arc<Remote>]>,
+    /// Of the spares that were [opened](Spares::open), whose indices follow those of the workers.
+    pub(super) spare_remotes: Box<[OnceLock<Arc<Remote>>]>,
+    pub(super) spares: Spares<Box<Core>>,
+    pub(super) rescues: Rescues,
+    pub(super) random: Arc<dyn RandomSource>,
     pub(super) injector: Injector,
     pub(super) idle: Idle,
     pub(super) sentinel: Sentinel,
@@ -63,7 +76,16 @@ pub(super) struct Remote {
     pub(super) is_asleep: AtomicBool,
     /// The sentinel wants the worker to look at the clock. On the line that the worker writes anyway.
     pub(super) is_called: AtomicBool,
+    pub(super) last_polled: LastPolled,
+    /// The number of a spare's thread; 0 before it has begun, and of regular workers.
+    pub(super) thread: AtomicUsize,
+    /// Written by the sentinel, and so on lines of their own.
+    pub(super) long_polls: Box<LongPolls>,
 }
+
+/// What is written and read at each poll shall not be on two pairs of lines.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Remote>() == 128);
 
 impl Shared {
     /// Makes a scheduler, and a core for each worker of it. Either all cores are given to [`launch`](Self::launch), or nothing of
@@ -74,21 +96,16 @@ impl Shared {
         let mut remotes = Vec::with_capacity(workers);
         let mut owners = Vec::with_capacity(workers);
         for (driver, timers) in config.workers {
-            let (queue, stealer) = Local::new();
-            let (slot, owner) = Slot::new();
-            remotes.push(Arc::new(Remote {
-                stealer,
-                slot,
-                driver,
-                timers,
-                polls: AtomicUsize::new(0),
-                is_asleep: AtomicBool::new(false),
-                is_called: AtomicBool::new(false),
-            }));
+            let (remote, queue, owner) = Remote::new(driver, timers);
+            remotes.push(remote);
             owners.push((queue, owner));
         }
         let shared = Arc::new(Self {
             remotes: remotes.into_boxed_slice(),
+            spare_remotes: (0..config.spares_max).map(|_| OnceLock::new()).collect(),
+            spares: Spares::new(config.spares_max),
+            rescues: Rescues::default(),
+            random: config.random,
             injector: Injector::new(),
             idle: Idle::new(workers),
             sentinel: Sentinel::new(),
@@ -102,9 +119,7 @@ impl Shared {
             trimmed: shared.clock.now(),
         });
         let cores = owners.into_iter().enumerate();
-        let cores = cores.map(|(index, (queue, slot))| {
-            Core::new(shared.clone(), index, queue, slot, config.random.seed())
-        });
+        let cores = cores.map(|(index, (queue, slot))| Core::new(&shared, index, queue, slot));
         let cores = cores.collect();
         (shared, cores)
     }
@@ -138,9 +153,29 @@ impl Shared {
         rest
     }
 
-    /// How many workers there are.
+    /// How many workers there are, without spares.
     pub(crate) fn workers(&self) -> usize {
         self.remotes.len()
+    }
+
+    /// How many there are, with spares.
+    pub(super) fn count(&self) -> usize {
+        self.workers() + self.spares.opened()
+    }
+
+    /// What others see of the worker, or the spare, with this index, which is below a [`count`](Self::count).
+    pub(super) fn remote(&self, index: usize) -> &Arc<Remote> {
+        match index.checked_sub(self.workers()) {
+            None => &self.remotes[index],
+            Some(number) => self.spare_remotes[number]
+                .get()
+                .expect("set before it is opened"),
+        }
+    }
+
+    /// What others see of every worker and spare.
+    pub(super) fn everybody(&self) -> impl Iterator<Item = &Arc<Remote>> {
+        (0..self.count()).map(|index| self.remote(index))
     }
 
     /// Wakes a worker that was chosen by the idle protocol.
@@ -153,14 +188,37 @@ impl Shared {
 
     /// Whether anything stands in a queue that anybody may take from.
     pub(super) fn has_visible_work(&self) -> bool {
-        !self.injector.is_empty() || self.remotes.iter().any(|remote| !remote.stealer.is_empty())
+        !self.injector.is_empty() || self.everybody().any(|remote| !remote.stealer.is_empty())
     }
 }
 
 impl Remote {
-    /// Notes that the worker begins another poll.
+    /// What others see of a new worker, and what it has for itself.
+    pub(super) fn new(
+        driver: Arc<dyn Driver>,
+        timers: Arc<Timers>,
+    ) -> (Arc<Self>, Local, slot::Owner<Header>) {
+        let (queue, stealer) = Local::new();
+        let (slot, owner) = Slot::new();
+        let remote = Self {
+            stealer,
+            slot,
+            driver,
+            timers,
+            polls: AtomicUsize::new(0),
+            is_asleep: AtomicBool::new(false),
+            is_called: AtomicBool::new(false),
+            last_polled: LastPolled::new(),
+            thread: AtomicUsize::new(0),
+            long_polls: Box::default(),
+        };
+        (Arc::new(remote), queue, owner)
+    }
+
+    /// Notes that the worker begins to poll this task.
     #[inline(always)]
-    pub(super) fn count_poll(&self) {
+    pub(super) fn count_poll(&self, task: &Notified) {
+        self.last_polled.note(task);
         // ORDERING: Relaxed, and no read-modify-write: only the worker writes, and the sentinel needs no more than a change.
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);

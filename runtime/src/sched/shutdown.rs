@@ -2,8 +2,8 @@
 //!
 //! | step | who | what |
 //! |---|---|---|
-//! | 1 | `close`: anybody | sets the flag, wakes every worker |
-//! | 2 | each worker | ends its current poll and its loop, hands in its core |
+//! | 1 | `close`: anybody | sets the flag, wakes every worker and spare |
+//! | 2 | each of them | ends its current poll and its loop, hands in its core |
 //! | 3 | who hands in the last core | calls `at_quiet`, so that whoever waits for time or readiness is told that there will be none; cancels every task that is neither complete nor running: the slabs know them all |
 //! | 4 | the last runner to leave | cancels the rest, closes the slabs, stops the sentinel |
 //! | 5 | `join`: whoever waits | is told, and joins the threads |
@@ -11,6 +11,9 @@
 //! A *runner* is a thread that may be in the middle of a poll: each worker, and each *guest*, a thread that has blocked in a task and whose core was
 //! handed off. A guest may wait for what no worker does any more. So step 3 does not wait for guests, but gives them what they wait for: their timers fire,
 //! the tasks they join are cancelled. The tasks that guests are in the middle of are left to step 4.
+//!
+//! A spare ([`spare`](super::spare)) that has a thread is a runner as well, and its core is out; one that is away is neither, and its core waits for step 3 where it is kept. A core goes out again only under the lock
+//! that step 3 begins under, and while another is out ([`Shutdown::admit`]).
 //!
 //! Nobody waits for itself, so a runtime may be dropped anywhere, also within one of its own tasks. Tasks that are spawned from step 3 on, by destructors
 //! or guests, find the outside slab gone (or are cancelled with the rest) and are dropped at once.
@@ -31,8 +34,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Shutdown {
     is_closing: AtomicBool,
     runners: AtomicUsize,
-    /// Cores handed in by workers that have ended.
-    cores: Mutex<Cores>,
+    cores: Mutex<HandedIn>,
     /// What they leave: from step 3 to step 4.
     slabs: Mutex<Vec<Slab<Shared>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -40,6 +42,14 @@ pub(super) struct Shutdown {
     progress: Mutex<Progress>,
     /// Rung when there is progress.
     bell: Condvar,
+}
+
+/// Who has ended?
+struct HandedIn {
+    /// Of regular workers that have ended; those of spares are kept by [`Spares`](super::spare::Spares).
+    cores: Cores,
+    /// How many have yet to be handed in: of all regular workers, and of spares that are not away.
+    out: usize,
 }
 
 /// How far the end has come.
@@ -56,7 +66,10 @@ impl Shutdown {
         Self {
             is_closing: AtomicBool::new(false),
             runners: AtomicUsize::new(runners),
-            cores: Mutex::new(Vec::with_capacity(runners)),
+            cores: Mutex::new(HandedIn {
+                cores: Vec::with_capacity(runners),
+                out: runners,
+            }),
             slabs: Mutex::new(Vec::new()),
             threads: Mutex::new(Vec::with_capacity(runners + 1)),
             at_quiet: Mutex::new(Some(at_quiet)),
@@ -75,6 +88,20 @@ impl Shutdown {
     pub(super) fn add_runner(&self) {
         // ORDERING: Relaxed: the caller is a runner itself, so the count cannot reach 0 meanwhile.
         self.runners.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A core that `take` gives goes out, and with it one more runner; unless the end has begun.
+    pub(super) fn admit<T>(&self, take: impl FnOnce() -> Option<T>) -> Option<T> {
+        let mut handed_in = self.cores.lock();
+        // The first is a hint, the second counts: step 3 begins under the lock, when the last core is in.
+        if self.is_closing() || handed_in.out == 0 {
+            return None;
+        }
+        let taken = take()?;
+        handed_in.out += 1;
+        // ORDERING: Relaxed: whoever has a core that is out is a runner until after it was handed in, so the count cannot reach 0 meanwhile.
+        self.runners.fetch_add(1, Ordering::Relaxed);
+        Some(taken)
     }
 
     /// A thread is about to start.
@@ -96,6 +123,14 @@ impl Shutdown {
         self.bell.notify_all();
     }
 
+    /// One that was out is in. True if it was the last.
+    fn note_core(&self, core: Option<Box<Core>>) -> bool {
+        let mut handed_in = self.cores.lock();
+        handed_in.cores.extend(core);
+        handed_in.out -= 1;
+        handed_in.out == 0
+    }
+
     /// Takes back an [`add_runner`](Self::add_runner) whose thread did not start; the caller is another runner.
     pub(super) fn forget_runner(&self) {
         // ORDERING: Relaxed, as for `add_runner`.
@@ -108,9 +143,8 @@ impl Shared {
     pub(crate) fn close(&self) {
         // ORDERING: AcqRel for symmetry only: it says who is first; workers learn of it through their drivers, see `is_closing`.
         if !self.shutdown.is_closing.swap(true, Ordering::AcqRel) {
-            self.remotes
-                .iter()
-                .for_each(|remote| remote.driver.unpark());
+            let count = self.workers() + self.spares.opened_for_sure();
+            (0..count).for_each(|index| self.remote(index).driver.unpark());
         }
     }
 
@@ -125,11 +159,15 @@ impl Shared {
         }
     }
 
-    /// True if it was the last one.
+    /// True if it was the last one. A spare's may go out again before the end.
     fn hand_in(&self, core: Box<Core>) -> bool {
-        let mut cores = self.shutdown.cores.lock();
-        cores.push(core);
-        cores.len() == self.workers()
+        if core.is_spare {
+            // ORDERING: Relaxed: a hint for the sentinel, that nobody runs it.
+            core.remote().is_asleep.store(true, Ordering::Relaxed);
+            self.spares.put_away(core);
+            return self.shutdown.note_core(None);
+        }
+        self.shutdown.note_core(Some(core))
     }
 
     /// Step 3: no worker is left, though guests may be.
@@ -139,8 +177,10 @@ impl Shared {
             at_quiet();
         }
         let outside = self.outside.lock().take().map(|outside| outside.slab);
-        let cores = std::mem::take(&mut *self.shutdown.cores.lock());
-        let slabs = cores.into_iter().map(|core| core.into_slab());
+        let cores = std::mem::take(&mut self.shutdown.cores.lock().cores);
+        let spares = self.spares.take_all();
+        let slabs = cores.into_iter().chain(spares);
+        let slabs = slabs.map(|core| core.into_slab());
         let slabs: Vec<_> = slabs.chain(outside).collect();
         slabs.iter().for_each(cancel_all);
         *self.shutdown.slabs.lock() = slabs;

@@ -35,14 +35,14 @@ impl Core {
         self.steal_tasks().or_else(|| self.steal_readiness())
     }
 
-    fn steal_tasks(&self) -> Option<Notified> {
+    pub(super) fn steal_tasks(&self) -> Option<Notified> {
         self.siblings().find_map(|sibling| {
             sibling.stealer.wait_for_backlog();
             sibling.stealer.steal_into(&self.queue)
         })
     }
 
-    fn steal_readiness(&self) -> Option<Notified> {
+    pub(super) fn steal_readiness(&self) -> Option<Notified> {
         // ORDERING: Relaxed: a hint; at worst a sibling that sleeps is swept, or one that has just woken up is not.
         for sibling in self
             .siblings()
@@ -61,14 +61,14 @@ impl Core {
         None
     }
 
-    /// The other workers, each once, from a random one on.
+    /// The other workers, and spares, each once, from a random one on.
     fn siblings(&self) -> impl Iterator<Item = &Remote> {
-        let remotes = &self.shared.remotes;
-        let first = self.random.below(remotes.len() as u32) as usize;
-        (0..remotes.len())
-            .map(move |step| (first + step) % remotes.len())
+        let count = self.shared.count();
+        let first = self.random.below(count as u32) as usize;
+        (0..count)
+            .map(move |step| (first + step) % count)
             .filter(|&index| index != self.index)
-            .map(|index| &*remotes[index])
+            .map(|index| &**self.shared.remote(index))
     }
 
     /// Ends a search that has found something: the last searcher passes on the wakes that were held back meanwhile.

@@ -51,10 +51,11 @@ const LINGER_LOOK_EVERY: usize = 64;
 /// Starts a thread for a core; gives the core back if there is none to be had.
 pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
     let shared = core.shared().clone();
+    let role = if core.is_spare { "spare" } else { "worker" };
     // Through a common place, so that a thread that does not start does not take the core with it.
     let parcel = Arc::new(crate::sys::sync::Mutex::new(Some(core)));
     let handed = parcel.clone();
-    let thread = shared.spawn_thread("worker", move |shared| {
+    let thread = shared.spawn_thread(role, move |shared| {
         let core = handed.lock().take();
         if let Some(core) = core {
             let core = run(core);
@@ -75,6 +76,7 @@ fn run(core: Box<Core>) -> Option<Box<Core>> {
     let entered = context::enter(core);
     if let Some(core) = entered.core() {
         core.batch_began.set(core.shared.clock.now());
+        core.note_thread();
     }
     while let Some(task) = next(&entered) {
         task.run();
@@ -92,11 +94,19 @@ fn next(entered: &Entered) -> Option<Notified> {
             if core.shared.shutdown.is_closing() {
                 return None;
             }
-            core.maintain();
+            if core.is_dismissed() {
+                core.end_poll();
+                core.hand_over();
+            } else {
+                core.maintain();
+            }
         }
         if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
             core.note_poll(&task);
             return Some(task);
+        }
+        if core.is_spare {
+            return None;
         }
     }
 }
@@ -112,6 +122,9 @@ impl Core {
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<Notified> {
         self.end_poll();
+        if self.is_spare {
+            return self.next_as_spare();
+        }
         while !self.shared.shutdown.is_closing() {
             if let Some(task) = self.find_work() {
                 return Some(task);
@@ -150,7 +163,7 @@ impl Core {
             !self.is_searching.get(),
             "who searches holds back the wakes of others"
         );
-        self.remote().count_poll();
+        self.remote().count_poll(task);
         self.begin_poll(task);
         budget::reset();
     }

@@ -118,6 +118,7 @@ where
         free: Self::free,
         detach_unshared: Self::detach_unshared,
         schedule: S::schedule,
+        type_name: std::any::type_name::<F>,
     };
 
     unsafe fn run(cell: NonNull<Header>) {

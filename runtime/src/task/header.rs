@@ -107,6 +107,8 @@ pub(crate) struct VTable {
     pub(super) detach_unshared: unsafe fn(NonNull<Header>) -> bool,
     /// Puts the task into a queue.
     pub(super) schedule: fn(Notified),
+    /// The name of the future's type, for people to read.
+    pub(super) type_name: fn() -> &'static str,
 }
 
 impl std::fmt::Debug for Header {

@@ -9,7 +9,7 @@
 //! A `Waker` is a `TaskRef` in disguise ([`waker`](super::waker)), and so is the inside of a join handle.
 
 use super::harness;
-use super::header::Header;
+use super::header::{Header, VTable};
 use super::state::Wake;
 use std::ptr::NonNull;
 
@@ -42,11 +42,16 @@ impl Notified {
         self.0
     }
 
+    #[inline]
+    pub(super) fn vtable(&self) -> &'static VTable {
+        // SAFETY: a task in the phase queued is not freed, and we hold the right to leave that phase.
+        unsafe { self.0.as_ref() }.vtable
+    }
+
     /// Polls the task, or cancels it if that was asked for.
     #[inline]
     pub(crate) fn run(self) {
-        // SAFETY: a task in the phase queued is not freed, and we hold the right to leave that phase.
-        let vtable = unsafe { self.0.as_ref() }.vtable;
+        let vtable = self.vtable();
         // SAFETY: the vtable belongs to this cell, and `self` is the right to run it.
         unsafe { (vtable.run)(self.0) }
     }

@@ -25,7 +25,6 @@ impl WakeBatch {
         self.wakers.push(waker);
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.wakers.len()
     }
