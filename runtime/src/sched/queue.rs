@@ -30,7 +30,7 @@ const STEAL_MAX: usize = 64 * 1024;
 const BACKLOG_WORTH: usize = 256;
 
 /// How often a thief looks whether a backlog has become worth it: for some 5 us, a small part of what waking the thief took. A guess.
-const BACKLOG_SPINS: usize = 200;
+const BACKLOG_SPINS: usize = if cfg!(shuttle) { 2 } else { 200 };
 
 /// The owner's end of a worker's queue.
 pub(crate) enum Local {
