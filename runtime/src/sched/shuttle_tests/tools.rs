@@ -15,6 +15,7 @@ pub(super) struct Census {
     made: AtomicUsize,
     ended: AtomicUsize,
     dropped: AtomicUsize,
+    panicked: AtomicUsize,
     alive: Mutex<usize>,
     bell: Condvar,
 }
@@ -46,6 +47,11 @@ impl Census {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Tasks that an assertion of theirs has ended: the scheduler tells their joiners, if they have any.
+    pub(super) fn panicked(&self) -> usize {
+        self.panicked.load(Ordering::Relaxed)
+    }
+
     /// Waits until every task is gone that was made so far.
     pub(super) fn wait(&self) {
         let mut alive = self.alive.lock();
@@ -65,7 +71,8 @@ pub(super) struct Ticket {
 impl Ticket {
     /// The task has come to its end.
     pub(super) fn end(&self) {
-        assert_eq!(self.runs.fetch_add(1, Ordering::Relaxed), 0, "run once");
+        let runs = self.runs.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(runs, 0, "a task ends once");
         self.census.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -73,6 +80,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.census.dropped.fetch_add(1, Ordering::Relaxed);
+        if std::thread::panicking() {
+            self.census.panicked.fetch_add(1, Ordering::Relaxed);
+        }
         *self.census.alive.lock() -= 1;
         self.census.bell.notify_all();
     }
@@ -126,11 +136,15 @@ impl Signal {
         }
     }
 
-    /// Gives it through the driver of a worker.
-    pub(super) fn post(&self, world: &World, worker: usize) {
-        if let Some(waker) = self.count_up() {
-            world.boxes[worker].post(waker);
-        }
+    /// Gives all of these in one turn of a worker's driver.
+    pub(super) fn post(signals: &[Arc<Self>], world: &World, worker: usize) {
+        let wakers = signals.iter().filter_map(|signal| signal.count_up());
+        world.boxes[worker].post(wakers.collect());
+    }
+
+    /// Whether a task waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.lock().1.is_some()
     }
 
     fn count_up(&self) -> Option<Waker> {

@@ -97,10 +97,15 @@ impl World {
         with_core(|core| core.map(|core| core.index()))
     }
 
-    /// Ends the scheduler, and checks that nothing of it is left. Tasks and their handles must be gone, or go by this.
+    /// Waits for the end of a scheduler that was closed.
+    pub(super) fn join(&self) {
+        assert!(self.sched.join(None));
+    }
+
+    /// Ends the scheduler, and checks that nothing of it is left. Tasks, their handles and wakers must be gone, or go by this.
     pub(super) fn end(self: Arc<Self>) {
         self.sched.close();
-        assert!(self.sched.join(None));
+        self.join();
         assert_eq!(Arc::strong_count(&self.sched), 1, "every chunk is gone");
     }
 }
@@ -157,9 +162,9 @@ impl LetterBox {
         }
     }
 
-    /// Something that a task waits for has happened: the worker is to wake it.
-    pub(super) fn post(&self, waker: Waker) {
-        self.letters.lock().push(waker);
+    /// Something that tasks wait for has happened: the worker is to wake them, in one batch.
+    pub(super) fn post(&self, wakers: Vec<Waker>) {
+        self.letters.lock().extend(wakers);
         self.unpark();
     }
 }
