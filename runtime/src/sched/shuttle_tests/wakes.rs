@@ -134,8 +134,8 @@ fn two_schedulers(random: XorShift) {
     census.wait();
     assert_eq!(census.ended(), 2);
     // Before anything is checked: a worker that frees another scheduler's cell sends it home some time, at its own end at the latest.
-    worlds.each_ref().map(|world| world.sched.close());
-    worlds.each_ref().map(|world| world.join());
+    worlds.iter().for_each(|world| world.sched.close());
+    worlds.iter().for_each(|world| world.join());
     worlds.into_iter().for_each(World::end);
 }
 
@@ -188,12 +188,15 @@ fn a_burst_is_shared(random: XorShift) {
     let world = World::start(workers, Time::StandsStill);
     let census = Census::new();
     let all = Latch::new(workers);
-    let short = random.below(4) as usize;
+    let short = random.below(6) as usize;
     dawdle(random.below(60));
     for at in 0..short + workers {
         let (all, ticket) = (all.clone(), census.ticket());
+        let times = random.below(3) as usize;
         let task = async move {
-            if at >= short {
+            if at < short {
+                yields(times).await;
+            } else {
                 all.meet();
             }
             ticket.end();
@@ -270,6 +273,45 @@ fn a_yield_is_shared(random: XorShift) {
 #[test]
 fn shuttle_sched_a_yield_is_shared() {
     explore("shuttle_sched_a_yield_is_shared", 20, a_yield_is_shared);
+}
+
+/// A worker that may not search, since the other one does, gets two tasks out of the injector at once; the other one has seen neither and falls asleep. The
+/// first of the two lasts until the second has begun. (It was stranded until the sentinel came.)
+fn what_came_along_is_announced(random: XorShift) {
+    let world = World::start(2, Time::StandsStill);
+    let census = Census::new();
+    let (awake, both) = (Latch::new(1), Latch::new(2));
+    let (ticket, begun) = (census.ticket(), awake.clone());
+    let times = random.below(6) as usize;
+    let keeps_one_awake = async move {
+        yields(times).await;
+        begun.arrive();
+        ticket.end();
+    };
+    world.spawn(keeps_one_awake).detach();
+    awake.wait();
+    for at in 0..3 {
+        let (both, ticket) = (both.clone(), census.ticket());
+        let task = async move {
+            if at < 2 {
+                both.meet();
+            }
+            ticket.end();
+        };
+        world.spawn(task).detach();
+    }
+    census.wait();
+    assert_eq!(census.ended(), census.made());
+    world.end();
+}
+
+#[test]
+fn shuttle_sched_what_came_along_is_announced() {
+    explore(
+        "shuttle_sched_what_came_along_is_announced",
+        200,
+        what_came_along_is_announced,
+    );
 }
 
 /// A worker that was woken to search finds that its own driver has something too, which lasts until another one has done what it was woken for.
