@@ -89,9 +89,9 @@ fn shutdown_at_any_moment(random: XorShift) {
         if random.below(2) == 0 {
             handles.push(handle);
         }
-        dawdle(random.below(20));
+        dawdle(random.below(6));
     }
-    dawdle(random.below(200));
+    dawdle(random.below(40));
     // A waker that is called in the middle of it, and others afterwards.
     let waker = thread::spawn({
         let signals = signals.clone();
@@ -121,7 +121,7 @@ fn shutdown_at_any_moment(random: XorShift) {
 fn shuttle_sched_shutdown_at_any_moment() {
     explore(
         "shuttle_sched_shutdown_at_any_moment",
-        60,
+        12,
         shutdown_at_any_moment,
     );
 }

@@ -6,7 +6,10 @@
 
 use crate::sys::rng::{OsRandom, RandomSource, XorShift};
 use shuttle::rand::RngCore;
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
+use shuttle::scheduler::{
+    PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId,
+    UncontrolledNondeterminismCheckScheduler,
+};
 use shuttle::{Config, MaxSteps, Runner};
 
 /// Executions by one seed. A failure is found again within so many.
@@ -48,6 +51,12 @@ fn run(scheduler: impl Scheduler + 'static, model: fn(XorShift)) {
     Runner::new(scheduler, config).run(move || {
         model(XorShift::new(shuttle::rand::thread_rng().next_u64()));
     });
+}
+
+/// Runs a model `times` times in random orders, and each a second time in the same order; fails if the second differs.
+pub(super) fn repeat(times: usize, model: fn(XorShift)) {
+    let random = RandomScheduler::new(times);
+    run(UncontrolledNondeterminismCheckScheduler::new(random), model);
 }
 
 /// Random numbers of its own for a part of a model.

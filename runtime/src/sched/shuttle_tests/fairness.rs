@@ -118,7 +118,7 @@ fn one_in_the_queue(random: XorShift) {
 fn shuttle_sched_one_in_the_queue_gets_its_turn() {
     explore(
         "shuttle_sched_one_in_the_queue_gets_its_turn",
-        10,
+        3,
         one_in_the_queue,
     );
 }
@@ -164,7 +164,7 @@ fn one_from_elsewhere(random: XorShift, comes: Comes) {
     for _ in 0..workers {
         pair(&world, &census, &rivals, random.below(2) == 0);
     }
-    dawdle(random.below(200));
+    dawdle(random.below(40));
     rivals.count();
     match comes {
         Comes::Spawned => {
@@ -192,7 +192,7 @@ fn one_from_elsewhere(random: XorShift, comes: Comes) {
 fn shuttle_sched_one_that_is_spawned_outside_gets_its_turn() {
     explore(
         "shuttle_sched_one_that_is_spawned_outside_gets_its_turn",
-        10,
+        3,
         |random| one_from_elsewhere(random, Comes::Spawned),
     );
 }
@@ -201,7 +201,7 @@ fn shuttle_sched_one_that_is_spawned_outside_gets_its_turn() {
 fn shuttle_sched_one_that_is_woken_outside_gets_its_turn() {
     explore(
         "shuttle_sched_one_that_is_woken_outside_gets_its_turn",
-        10,
+        3,
         |random| one_from_elsewhere(random, Comes::Woken),
     );
 }
@@ -210,7 +210,7 @@ fn shuttle_sched_one_that_is_woken_outside_gets_its_turn() {
 fn shuttle_sched_one_from_a_driver_gets_its_turn() {
     explore(
         "shuttle_sched_one_from_a_driver_gets_its_turn",
-        10,
+        3,
         |random| one_from_elsewhere(random, Comes::FromDriver),
     );
 }
@@ -219,7 +219,7 @@ fn shuttle_sched_one_from_a_driver_gets_its_turn() {
 fn shuttle_sched_one_from_a_timer_gets_its_turn() {
     explore(
         "shuttle_sched_one_from_a_timer_gets_its_turn",
-        10,
+        3,
         |random| one_from_elsewhere(random, Comes::FromTimer),
     );
 }

@@ -1,7 +1,7 @@
 //! Does each task run once, and is each dropped once?
 
 use super::block_on::block_on;
-use super::explore::{explore, fork};
+use super::explore::{explore, fork, repeat};
 use super::tools::{Census, Ticket, dawdle, yields};
 use super::world::{PASSES, Time, World};
 use crate::sys::rng::XorShift;
@@ -127,4 +127,10 @@ fn shuttle_sched_aborts_end_what_they_meet() {
         40,
         aborts_end_what_they_meet,
     );
+}
+
+/// Or else a seed would not bring a failure back.
+#[test]
+fn shuttle_sched_runs_can_be_repeated() {
+    repeat(100, everything_runs_once);
 }

@@ -275,17 +275,18 @@ fn shuttle_sched_a_yield_is_shared() {
     explore("shuttle_sched_a_yield_is_shared", 20, a_yield_is_shared);
 }
 
-/// A worker that may not search, since the other one does, gets two tasks out of the injector at once; the other one has seen neither and falls asleep. The
+/// A worker that may not search, since the other one does, or is busy, gets two tasks out of the injector at once; the other one has seen neither and falls asleep. The
 /// first of the two lasts until the second has begun. (It was stranded until the sentinel came.)
 fn what_came_along_is_announced(random: XorShift) {
     let world = World::start(2, Time::StandsStill);
     let census = Census::new();
     let (awake, both) = (Latch::new(1), Latch::new(2));
     let (ticket, begun) = (census.ticket(), awake.clone());
-    let times = random.below(6) as usize;
+    let (before, after) = (random.below(6) as usize, random.below(2) as usize);
     let keeps_one_awake = async move {
-        yields(times).await;
+        yields(before).await;
         begun.arrive();
+        yields(after).await;
         ticket.end();
     };
     world.spawn(keeps_one_awake).detach();
