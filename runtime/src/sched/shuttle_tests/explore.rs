@@ -74,8 +74,11 @@ impl Drop for Tell {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { test, seed } = self;
+            // Their loads are steps too.
+            let assertions = cfg!(debug_assertions);
             eprintln!(
-                "to do the same again: FILCH_SEED={seed} RUSTFLAGS=\"--cfg shuttle\" cargo test -p filch --lib --release {test}"
+                "to do the same again: FILCH_SEED={seed} RUSTFLAGS=\"--cfg shuttle\" cargo test -p filch --lib --release \
+                 --config profile.release.package.filch.debug-assertions={assertions} {test}"
             );
         }
     }
