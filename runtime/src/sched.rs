@@ -27,43 +27,46 @@
 
 pub(crate) mod fast_queue;
 pub(crate) mod idle;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) mod queue;
 pub(crate) mod slot;
 mod spare;
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) mod context;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod core;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) mod handoff;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod schedule;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod sentinel;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod shared;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod shutdown;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod stand_in;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod steal;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) mod stuck;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod threads;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod trim;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod warning;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod watched;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 mod worker;
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) use shared::{Config, Shared};
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) use threads::ThreadConfig;
+
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;

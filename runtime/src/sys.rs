@@ -12,5 +12,5 @@ pub(crate) mod mem;
 pub(crate) mod punctual;
 pub(crate) mod rng;
 pub(crate) mod sync;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 pub(crate) mod thread_state;

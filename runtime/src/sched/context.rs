@@ -1,6 +1,7 @@
 //! On which worker is this thread?
 
 use super::core::Core;
+use crate::sys::sync::thread_local;
 use std::cell::Cell;
 use std::ptr;
 
@@ -12,7 +13,7 @@ thread_local! {
 
 /// Marks this thread as one that works for a runtime, for good.
 pub(crate) fn mark_thread() {
-    IS_OURS.set(true);
+    IS_OURS.with(|is_ours| is_ours.set(true));
 }
 
 /// Whether this thread works for a runtime, whichever: as a worker, as a guest, as a sentinel, in a pool.
@@ -35,7 +36,7 @@ pub(super) struct Entered(*const Core);
 /// Makes `core` this thread's.
 pub(super) fn enter(core: Box<Core>) -> Entered {
     let core = Box::into_raw(core).cast_const();
-    let before = CORE.replace(core);
+    let before = CORE.with(|cell| cell.replace(core));
     debug_assert!(before.is_null(), "a thread runs one core at a time");
     Entered(core)
 }
@@ -44,7 +45,7 @@ impl Entered {
     /// The core, if this thread has it still. Not to be kept over a poll, in which it may leave.
     #[inline(always)]
     pub(super) fn core(&self) -> Option<&Core> {
-        if CORE.get() != self.0 {
+        if CORE.with(Cell::get) != self.0 {
             return None;
         }
         // SAFETY: `enter` put it there, and it stays until `leave`, which is called in a poll or at the end of the worker's loop.
@@ -54,7 +55,7 @@ impl Entered {
 
 /// Takes the core from this thread, if it has one.
 pub(super) fn leave() -> Option<Box<Core>> {
-    let core = CORE.replace(ptr::null()).cast_mut();
+    let core = CORE.with(|cell| cell.replace(ptr::null())).cast_mut();
     // SAFETY: the pointer came from `Box::into_raw` in `enter`, and nobody else takes it out of the cell.
     (!core.is_null()).then(|| unsafe { Box::from_raw(core) })
 }

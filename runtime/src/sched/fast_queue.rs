@@ -47,10 +47,10 @@ use std::ptr::{self, NonNull};
 
 /// Slots of a block. With its link it is a little over 4 KiB: large enough that the lock of its end costs nothing per task (25 ns in 512), small
 /// enough that an idle worker's queue is.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const BLOCK_SLOTS: usize = 512;
 /// Models have blocks so small that every theft and every batch crosses one.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 const BLOCK_SLOTS: usize = 2;
 
 /// How many tasks ahead of the one that is taken the memory of another is asked for: as long as a line of another core takes to come, in

@@ -29,8 +29,9 @@ const STEAL_MAX: usize = 64 * 1024;
 /// How large a backlog is worth a theft at once. As empty tasks it takes its owner some 2 us, which is what the theft costs.
 const BACKLOG_WORTH: usize = 256;
 
-/// How often a thief looks whether a backlog has become worth it: for some 5 us, a small part of what waking the thief took. A guess.
-const BACKLOG_SPINS: usize = 200;
+/// How often a thief looks whether a backlog has become worth it: for some 5 us, a small part of what waking the thief took. A guess. (Under
+/// shuttle each look is a step, and a step is as good as a moment.)
+const BACKLOG_SPINS: usize = if cfg!(shuttle) { 2 } else { 200 };
 
 /// The owner's end of a worker's queue.
 pub(crate) enum Local {

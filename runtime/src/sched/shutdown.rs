@@ -23,7 +23,7 @@
 use super::core::{Core, Cores};
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sys::sync::thread::JoinHandle;
+use crate::sys::sync::thread::{self, JoinHandle};
 use crate::sys::sync::{Condvar, Mutex};
 use crate::task::harness;
 use crate::util::slab::Slab;
@@ -113,7 +113,7 @@ impl Shutdown {
     pub(super) fn thread_started(&self, thread: JoinHandle<()>) {
         let mut threads = self.threads.lock();
         // Those that have ended need no joining; without this a program that blocks often would collect them.
-        threads.retain(|thread| !thread.is_finished());
+        threads.retain(|thread| !thread::has_ended(thread));
         threads.push(thread);
     }
 

@@ -18,8 +18,13 @@ impl Core {
             self.is_searching.set(self.shared.idle.begin_search());
         }
         let task = self.look_around();
-        if task.is_some() && self.is_searching.get() {
-            self.end_search();
+        if task.is_some() {
+            if self.is_searching.get() {
+                self.end_search();
+            } else if self.queue.len() > 0 {
+                // The injector gave more than one. On their way nobody saw them, so that those who search may have given up meanwhile.
+                self.shared.unpark(self.shared.idle.wake_one_for_work());
+            }
         }
         task
     }

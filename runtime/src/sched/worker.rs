@@ -44,7 +44,7 @@ const SWEEP_INTERVAL_MAX: Duration = Duration::from_millis(1);
 
 /// How often a worker looks for a further task from outside before it sleeps: some 10 us, half of what a wake-up takes to arrive. In a trickle
 /// of a thousand tasks a second that is one per cent of a core.
-const LINGER_SPINS: usize = 400;
+const LINGER_SPINS: usize = if cfg!(shuttle) { 2 } else { 400 };
 /// How often it looks into its siblings' queues meanwhile, whose lines they need themselves.
 const LINGER_LOOK_EVERY: usize = 64;
 

@@ -25,13 +25,32 @@ pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     #[inline]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the door that the lint points to"
-    )]
     fn now(&self) -> Instant {
-        Instant::now()
+        system_now()
     }
+}
+
+#[cfg(not(shuttle))]
+#[inline]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the door that the lint points to"
+)]
+fn system_now() -> Instant {
+    Instant::now()
+}
+
+/// In a model each look takes a moment, always the same, so that a run can be repeated. (All threads of a model are one of the system's.)
+#[cfg(shuttle)]
+#[expect(clippy::disallowed_methods, reason = "it has to begin somewhere")]
+fn system_now() -> Instant {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    std::thread_local! {
+        static NOW: Cell<Instant> = Cell::new(Instant::now());
+    }
+    NOW.with(|now| now.replace(now.get() + Duration::from_micros(250)))
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]

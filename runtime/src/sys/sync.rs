@@ -7,8 +7,8 @@
 //! - `atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, AtomicPtr, Ordering, fence}`
 //! - `Mutex` (`lock`, `try_lock -> Option`; no poisoning), `MutexGuard`, `Condvar` (`wait`,
 //!   `wait_for -> true if timed out`, `notify_one`, `notify_all`)
-//! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{Builder, current, yield_now, JoinHandle, ThreadId}` (and for tests `spawn`),
-//!   `hint::spin_loop`
+//! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{Builder, current, yield_now, has_ended, JoinHandle, ThreadId}` (and for tests
+//!   `spawn`), `thread_local!`, `hint::spin_loop`
 
 #[cfg(all(not(loom), not(shuttle)))]
 mod real;

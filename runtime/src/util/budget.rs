@@ -4,6 +4,7 @@
 //! they return `Pending`, having woken the task, so that it goes to the end of the queue. (The idea and the figure are tokio's, 2020.)
 //! Outside a worker there is no limit.
 
+use crate::sys::sync::thread_local;
 use std::cell::Cell;
 use std::task::{Context, Poll};
 

@@ -1,6 +1,8 @@
 //! loom's twins: every interleaving of a small model is run.
 
 pub(crate) use loom::sync::Arc;
+// The models poll no tasks on workers; what is local to a thread is left alone.
+pub(crate) use std::thread_local;
 
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::{

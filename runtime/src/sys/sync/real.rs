@@ -1,6 +1,7 @@
 //! The real thing: std atomics, `parking_lot` locks.
 
 pub(crate) use std::sync::Arc;
+pub(crate) use std::thread_local;
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{
@@ -19,6 +20,10 @@ pub(crate) mod thread {
     #[cfg(test)]
     pub(crate) use std::thread::spawn;
     pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, sleep, yield_now};
+
+    pub(crate) fn has_ended<T>(thread: &JoinHandle<T>) -> bool {
+        thread.is_finished()
+    }
 }
 
 pub(crate) use parking_lot::MutexGuard;
