@@ -2,7 +2,8 @@
 //!
 //! Every workload runs on filch and on each peer in turn, round by round (A B C A B C ...): these machines drift by more between
 //! minutes than runtimes differ, so only what was measured side by side can be compared. Each run is a process of its own, which
-//! answers with a line of JSON; its median is the round's figure, and the median of the rounds is told with their extremes.
+//! answers with a line of JSON; its median is the round's figure, and the median of the rounds is told with their extremes. Of a
+//! latency the same answers give two figures, the median and the 99th percentile of the samples.
 //!
 //! | file | answers |
 //! |---|---|
@@ -49,7 +50,8 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
     let machine = machine::line();
     let peers = found(choices);
     let cases = choices.cases();
-    let bar = progress::bar(cases.iter().map(|case| case.rounds * peers.len()).sum());
+    let jobs = cases.chunk_by(Case::has_job_of);
+    let bar = progress::bar(jobs.map(|cases| cases[0].rounds * peers.len()).sum());
     if cfg!(debug_assertions) {
         eprintln!("filch is not optimised here, the peers are: use cargo run --release");
     }
@@ -60,13 +62,16 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
         |a: &Case, b: &Case| (a.workload.name, a.unit()) == (b.workload.name, b.unit());
     for of_one_table in cases.chunk_by(is_one_table) {
         let mut rows = Vec::new();
-        for case in of_one_table {
-            let measured = measure(case, &peers, &bar)?;
-            if choices.json {
-                // A line as soon as there is one: whoever reads a pipe sees how far it is.
-                bar.suspend(|| print_json(&measured))?;
+        for of_one_job in of_one_table.chunk_by(Case::has_job_of) {
+            let measured = measure(&of_one_job[0], &peers, &bar)?;
+            for case in of_one_job {
+                let measured = result::of_case(&measured, case);
+                if choices.json {
+                    // A line as soon as there is one: whoever reads a pipe sees how far it is.
+                    bar.suspend(|| print_json(&measured))?;
+                }
+                rows.extend(measured);
             }
-            rows.extend(measured);
         }
         if !choices.json {
             bar.suspend(|| io::stdout().write_all(tell::workload(&rows).as_bytes()))?;
@@ -106,7 +111,7 @@ fn measure<'a>(case: &'a Case, peers: &'a [Found], bar: &ProgressBar) -> io::Res
                 case.workload.name, case.variant, row.peer.name
             ));
             match process::run(row.peer, &case.job) {
-                Ok(Answer::Figures(figures)) => row.add(&figures),
+                Ok(Answer::Figures(figures)) => row.add(figures),
                 Ok(Answer::Cannot(why)) => row.outcome = Outcome::Cannot(why),
                 Err(why) if row.peer.is_filch => {
                     let (workload, variant) = (case.workload.name, &case.variant);
@@ -116,7 +121,7 @@ fn measure<'a>(case: &'a Case, peers: &'a [Found], bar: &ProgressBar) -> io::Res
             }
         }
     }
-    Ok(result::with_ratios(rows))
+    Ok(rows)
 }
 
 fn print_json(rows: &[Row<'_>]) -> io::Result<()> {

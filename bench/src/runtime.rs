@@ -1,8 +1,10 @@
 //! What do the words of the workloads mean on filch?
 
+use filch::io::AsyncFd;
 use filch::runtime::Builder;
 use filch_bench_common::{Cannot, Job, Joined};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 
 pub(crate) use filch::time::sleep;
 pub(crate) use filch::yield_now;
@@ -50,4 +52,10 @@ where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     Joined(filch::spawn(future))
+}
+
+pub(crate) async fn read_byte(socket: UnixStream) {
+    let socket = AsyncFd::new(socket).expect("a socket can be watched");
+    let read = socket.async_read(|mut socket| socket.read(&mut [0]));
+    assert_eq!(read.await.expect("a byte comes"), 1);
 }

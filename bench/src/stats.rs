@@ -34,6 +34,17 @@ impl Spread {
     }
 }
 
+/// The smallest of some figures that at least so many of a hundred of them do not exceed (the nearest rank); of none zero.
+pub(crate) fn percentile(figures: &[f64], percent: usize) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +66,16 @@ mod tests {
     fn extremes_stand_beside_it() {
         let spread = Spread::of([5.0, 1.0, 7.0].into_iter());
         assert_eq!((spread.min, spread.max), (1.0, 7.0));
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_figures() {
+        let hundred: Vec<_> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!(percentile(&hundred, 99), 99.0);
+        assert_eq!(percentile(&hundred, 100), 100.0);
+        assert_eq!(percentile(&hundred[1..], 99), 99.0);
+        assert_eq!(percentile(&hundred, 0), 1.0);
+        assert_eq!(percentile(&[7.0], 99), 7.0);
+        assert_eq!(percentile(&[], 99), 0.0);
     }
 }

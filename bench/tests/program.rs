@@ -134,11 +134,11 @@ fn help_and_version_are_no_errors() {
 
 #[test]
 fn compare_json_is_an_object_a_line_with_all_keys() {
-    let lines = lines("compare --peers filch --tasks 2000 --rounds 2 --json");
+    let lines = lines("compare --peers filch --tasks 20 --rounds 2 --json");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // Twelve variants of empty, four each of parked, yield and sleeps, two each of fib, skynet, pingpong, fan-in and timer; half of
-    // them where there is one core.
-    assert_eq!(lines.len(), if cores == 1 { 17 } else { 34 });
+    // Twelve variants of empty, four each of parked, yield, sleeps and timer-hog, two each of fib, skynet, pingpong, fan-in and timer, eight of
+    // roundtrip; half of them where there is one core. And where there are more, two of each workload that needs an idle worker.
+    assert_eq!(lines.len(), if cores == 1 { 23 } else { 46 + 3 * 2 });
     for line in &lines {
         let object: Value = serde_json::from_str(line).expect("each line is JSON");
         assert_eq!(
@@ -180,6 +180,23 @@ fn compare_does_what_is_chosen_in_the_order_of_the_list() {
 }
 
 #[test]
+fn a_latency_is_told_by_its_median_and_its_percentile() {
+    let lines = lines("compare --peers filch --workloads timer-hog --tasks 3 --rounds 1 --json");
+    let objects = lines
+        .iter()
+        .map(|line| -> Value { serde_json::from_str(line).expect("each line is JSON") });
+    let objects: Vec<_> = objects.take(2).collect();
+    assert_eq!(objects[0]["variant"], "p50,1");
+    assert_eq!(objects[1]["variant"], "p99,1");
+    for object in &objects {
+        assert_eq!(object["unit"], "us");
+        assert_eq!(object["size"], 3);
+    }
+    // They are of the same samples.
+    assert!(objects[0]["median"].as_f64() <= objects[1]["median"].as_f64());
+}
+
+#[test]
 fn the_comparisons_table_names_versions_variants_and_ratios() {
     let text = lines("compare --peers filch --workloads yield --tasks 1000 --rounds 1").join("\n");
     let version = concat!("of filch ", env!("CARGO_PKG_VERSION"));
@@ -202,8 +219,8 @@ fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
     let lines = lines("compare --list");
     let text = lines.join("\n");
     let count = |part| text.matches(part).count();
-    assert_eq!(count(" measures: "), 9, "{text}");
-    assert_eq!(count(" measures not: "), 9, "{text}");
+    assert_eq!(count(" measures: "), 14, "{text}");
+    assert_eq!(count(" measures not: "), 14, "{text}");
     for peer in [
         "tokio-mt-mimalloc",
         "tokio-ct-glibc",

@@ -12,9 +12,10 @@
 //! | `Handle` | a future of a task's output; `detach` lets go of it |
 //! | `yield_now()` | within a task, gives up the turn |
 //! | `sleep(duration)` | within a task whose runtime has timers, a future that is complete after so long; of what is no matter |
+//! | `read_byte(socket)` | within a task whose runtime has a reactor, registers a socket in non-blocking mode and waits for a byte of it |
 //! | `Travels` | `Send`, where tasks move between threads |
 //!
-//! What stands between tasks that wait for each other is in `filch_bench_common`: the court, the mailbox.
+//! What stands between tasks that wait for each other is in `filch_bench_common`: the court, the mailbox, the doorbell.
 //!
 //! The same source for everyone means the same shape: a difference that is measured is the runtime's. Rejected: a trait with the
 //! runtime as a parameter (whether a future is `Send` differs between peers, and a trait has to say it once for all).
@@ -23,13 +24,17 @@ pub(crate) mod empty;
 mod fan_in;
 mod fib;
 mod ping_pong;
+mod readiness_hog;
+mod roundtrip;
 mod skynet;
 mod sleeps;
+mod stranded;
 mod timer;
+mod timer_hog;
 mod yields;
 
-use super::runtime::{Handle, Runtime, Travels, sleep, spawn, yield_now};
-use filch_bench_common::{Bench, Cannot, Job, Work};
+use super::runtime::{Handle, Outside, Runtime, Travels, read_byte, sleep, spawn, yield_now};
+use filch_bench_common::{Bench, Cannot, Job, Work, Writer, one_by_one};
 
 /// What a process makes of its job: what it repeats on a runtime of its own.
 pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
@@ -50,6 +55,24 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::SleepsCpu => Box::new(move || runtime.run(sleeps::cpu(size))),
         Work::SleepsBytes => total(sleeps::parked(runtime, size)),
         Work::Timer => Box::new(move || runtime.run(timer::timed(size))),
+        Work::RoundTripBusy => {
+            let outside = runtime.outside()?;
+            Box::new(move || roundtrip::busy(&outside))
+        }
+        Work::RoundTripIdle => {
+            let outside = runtime.outside()?;
+            Box::new(move || roundtrip::idle(&outside))
+        }
+        Work::WakeHog => Box::new(move || stranded::woken(&mut runtime)),
+        Work::SpawnHog => Box::new(move || stranded::spawned(&mut runtime)),
+        Work::TimerHog => {
+            let (workers, samples) = (job.workers, job.warm_ups + job.repetitions);
+            one_by_one(move || runtime.run(timer_hog::late(workers, samples)))
+        }
+        Work::ReadinessHog => {
+            let writer = Writer::start();
+            Box::new(move || readiness_hog::late(&mut runtime, &writer))
+        }
     })
 }
 

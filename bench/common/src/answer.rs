@@ -8,6 +8,8 @@
 //! {"cannot":"it has one thread"}
 //! ```
 //!
+//! Where a latency is measured, a repetition is one sample of it: some hundreds, of which whoever reads the answer takes a percentile.
+//!
 //! Then the process exits, without ending the runtime: that is not measured, and with a million parked tasks it takes longer
 //! than what is.
 
@@ -24,7 +26,7 @@ pub const SETTLE: Duration = Duration::from_millis(20);
 pub const SETTLE_PARKED: Duration = Duration::from_millis(500);
 
 /// No repetition begins after the measured ones together took this long: slow peers have a smaller relative noise, and would make
-/// a comparison take hours.
+/// a comparison take hours. Samples of a latency are all taken.
 const ENOUGH: Duration = Duration::from_secs(1);
 
 /// The exit status for a command line that is not understood.
@@ -66,14 +68,30 @@ fn line(job: &Job, build: impl FnOnce(&Job) -> Result<Bench, Cannot>) -> String 
     format!(r#"{{"figures":{figures:?}}}"#)
 }
 
+/// A bench of what only a longer run can sample: the first repetition runs it, and each hands out one of its samples. Then it runs again.
+///
+/// # Panics
+///
+/// The bench does, if a run has no samples.
+pub fn one_by_one(mut run: impl FnMut() -> Vec<Duration> + 'static) -> Bench {
+    let mut samples = Vec::new().into_iter();
+    Box::new(move || {
+        samples.next().unwrap_or_else(|| {
+            samples = run().into_iter();
+            samples.next().expect("a run has samples")
+        })
+    })
+}
+
 /// Seconds of each repetition.
 fn time(bench: &mut Bench, job: &Job) -> Vec<f64> {
     for _ in 0..job.warm_ups {
         bench();
     }
     let begun = now();
+    let is_enough = || !job.work.is_latency() && begun.elapsed() >= ENOUGH;
     let mut figures = Vec::with_capacity(job.repetitions);
-    while figures.len() < job.repetitions && (figures.is_empty() || begun.elapsed() < ENOUGH) {
+    while figures.len() < job.repetitions && (figures.is_empty() || !is_enough()) {
         figures.push(bench().as_secs_f64());
     }
     figures
@@ -111,6 +129,17 @@ mod tests {
             }))
         });
         assert_eq!(answer, r#"{"figures":[0.75, 1.0, 1.25]}"#);
+    }
+
+    #[test]
+    fn a_run_hands_out_its_samples_and_runs_again() {
+        let mut runs = 0;
+        let mut bench = one_by_one(move || {
+            runs += 10;
+            (1..4).map(|i| Duration::from_secs(runs + i)).collect()
+        });
+        let seconds: Vec<_> = (0..7).map(|_| bench().as_secs()).collect();
+        assert_eq!(seconds, [11, 12, 13, 21, 22, 23, 31]);
     }
 
     #[test]

@@ -21,3 +21,23 @@ pub fn now() -> Instant {
 pub fn block_for(time: Duration) {
     std::thread::sleep(time);
 }
+
+/// Keeps the thread busy, by the clock: how many turns a loop makes in that time differs between programs.
+pub fn spin_for(time: Duration) {
+    let begun = now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spin_lasts_as_long_as_it_says() {
+        let (time, begun) = (Duration::from_millis(3), now());
+        spin_for(time);
+        assert!(begun.elapsed() >= time);
+    }
+}

@@ -36,10 +36,22 @@ pub enum Work {
     SleepsBytes,
     /// One task begins a sleep and drops it, `size` times. Seconds.
     Timer,
+    /// A thread that is no worker spawns a task and waits for its result, again and again. Seconds, of each of `size` samples, as all below.
+    RoundTripBusy,
+    /// The same, each time after a millisecond in which the runtime has had nothing to do.
+    RoundTripIdle,
+    /// A task wakes another and then keeps its worker busy: from the wake until the other one is polled.
+    WakeHog,
+    /// A task spawns another and then keeps its worker busy: from the spawn until the other one is polled.
+    SpawnHog,
+    /// A task sleeps while others keep every worker busy: how late it is.
+    TimerHog,
+    /// A socket becomes readable while its reader's worker is busy: from the write until the reader has the byte.
+    ReadinessHog,
 }
 
 /// The words for the works.
-const WORKS: [(&str, Work); 14] = [
+const WORKS: &[(&str, Work)] = &[
     ("empty-detached", Work::EmptyDetached),
     ("empty-joined", Work::EmptyJoined),
     ("empty-outside", Work::EmptyOutside),
@@ -54,6 +66,12 @@ const WORKS: [(&str, Work); 14] = [
     ("sleeps-cpu", Work::SleepsCpu),
     ("sleeps-bytes", Work::SleepsBytes),
     ("timer", Work::Timer),
+    ("roundtrip-busy", Work::RoundTripBusy),
+    ("roundtrip-idle", Work::RoundTripIdle),
+    ("wake-hog", Work::WakeHog),
+    ("spawn-hog", Work::SpawnHog),
+    ("timer-hog", Work::TimerHog),
+    ("readiness-hog", Work::ReadinessHog),
 ];
 
 impl Work {
@@ -77,7 +95,34 @@ impl Work {
 
     /// Whether a runtime needs timers for it.
     pub fn needs_timers(self) -> bool {
-        matches!(self, Self::SleepsCpu | Self::SleepsBytes | Self::Timer)
+        matches!(
+            self,
+            Self::SleepsCpu | Self::SleepsBytes | Self::Timer | Self::TimerHog
+        )
+    }
+
+    /// Whether a runtime needs a reactor for it.
+    pub fn needs_reactor(self) -> bool {
+        self == Self::ReadinessHog
+    }
+
+    /// Whether a repetition is a sample of a latency. What is told of those is how long it usually takes and how long at worst, so all of them
+    /// are measured, however long that takes.
+    pub fn is_latency(self) -> bool {
+        matches!(self, Self::RoundTripBusy | Self::RoundTripIdle) || self.has_hog()
+    }
+
+    /// Whether a task keeps a worker busy, and another one waits.
+    fn has_hog(self) -> bool {
+        matches!(
+            self,
+            Self::WakeHog | Self::SpawnHog | Self::TimerHog | Self::ReadinessHog
+        )
+    }
+
+    /// Whether it asks what an idle worker does for a busy one, which a single worker cannot answer.
+    pub fn needs_sibling(self) -> bool {
+        self.has_hog() && self != Self::TimerHog
     }
 }
 
@@ -142,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_job_survives_the_command_line() {
-        for (_, work) in WORKS {
+        for &(_, work) in WORKS {
             let job = Job {
                 work,
                 workers: 2,
@@ -151,6 +196,23 @@ mod tests {
                 repetitions: 5,
             };
             assert_eq!(Job::from_words(&job.words()), Ok(job));
+        }
+    }
+
+    #[test]
+    fn who_needs_a_sibling_measures_a_latency() {
+        for &(word, work) in WORKS {
+            let is_hog = word.ends_with("-hog");
+            assert_eq!(
+                work.is_latency(),
+                is_hog || word.starts_with("roundtrip"),
+                "{word}"
+            );
+            assert_eq!(
+                work.needs_sibling(),
+                is_hog && word != "timer-hog",
+                "{word}"
+            );
         }
     }
 

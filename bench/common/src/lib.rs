@@ -11,22 +11,31 @@
 //! | [`joined`] | how is the output of a task awaited? |
 //! | [`court`] | how do two tasks take turns? |
 //! | [`mailbox`] | how do many tasks signal one? |
+//! | [`mod@block_on`] | how does a thread that is no worker wait for a task? |
+//! | [`doorbell`] | how does one task wake another, and know when it did? |
+//! | [`writer`] | who writes to a socket whose reader's worker is busy? |
 //!
 //! It depends on nothing but the kernel's calls, so that it says nothing about who uses it.
 
 pub mod answer;
+pub mod block_on;
 pub mod clock;
 pub mod counters;
 pub mod court;
 pub mod cpu;
+pub mod doorbell;
 pub mod job;
 pub mod joined;
 pub mod mailbox;
 pub mod memory;
+pub mod writer;
 
-pub use answer::{Bench, answer};
+pub use answer::{Bench, answer, one_by_one};
+pub use block_on::block_on;
+pub use doorbell::Doorbell;
 pub use job::{Cannot, Job, Work};
 pub use joined::Joined;
+pub use writer::{Writer, Written};
 
 #[cfg(test)]
 mod tests {

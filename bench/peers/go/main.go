@@ -355,6 +355,10 @@ func answer(key string, value any) {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == writerWord {
+		write()
+		return
+	}
 	if len(os.Args) != 6 {
 		fmt.Fprintln(os.Stderr, "expected WORK WORKERS SIZE WARM_UPS REPETITIONS")
 		os.Exit(2)
@@ -371,9 +375,13 @@ func main() {
 	name, workers, size := os.Args[1], numbers[0], numbers[1]
 	runtime.GOMAXPROCS(workers)
 	work, exists := works(size)[name]
+	samples, isLatency := latencies(workers, numbers[2]+numbers[3])[name]
 	switch {
 	case name == "empty-outside":
 		answer("cannot", "there is no thread outside")
+	case isLatency:
+		time.Sleep(settle)
+		answer("figures", samples()[numbers[2]:])
 	case !exists:
 		fmt.Fprintf(os.Stderr, "there is no work '%s'\n", name)
 		os.Exit(2)

@@ -10,6 +10,7 @@ that the one who waits clears.
 import json
 import os
 import sys
+import threading
 import time
 
 SETTLE_S = 0.02
@@ -22,6 +23,12 @@ SLEEP_LONGEST_MS = 100
 SLEEP_LONG_S = 3600
 TIMER_LONGEST_MS = 1000
 TIMERS_AT_ONCE = 1000
+IDLE_S = 0.001
+SLEEP_S = 0.001
+HOG_S = 0.01
+# No further sample of gevent's begins after so long; a sleep among busy greenlets takes it half a second.
+ENOUGH_LATE_S = 5.0
+LATENCIES = ["roundtrip-busy", "roundtrip-idle", "timer-hog"]
 
 count = 0
 
@@ -29,6 +36,12 @@ count = 0
 def add_one():
     global count
     count += 1
+
+
+def spin_for(seconds):
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        pass
 
 
 class Asyncio:
@@ -186,6 +199,42 @@ class Asyncio:
             if left % TIMERS_AT_ONCE == 0:
                 await self.asyncio.sleep(0)
 
+    def latencies(self, samples):
+        return {
+            "roundtrip-busy": lambda: self.roundtrips(samples, 0),
+            "roundtrip-idle": lambda: self.roundtrips(samples, IDLE_S),
+            "timer-hog": lambda: self.run(self.late(samples)),
+        }
+
+    def roundtrips(self, samples, idle_s):
+        """The loop runs on a thread of its own, so that this one is outside."""
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        figures = []
+        for _ in range(samples):
+            if idle_s:
+                time.sleep(idle_s)
+            begun = time.perf_counter()
+            self.asyncio.run_coroutine_threadsafe(self.empty(), self.loop).result()
+            figures.append(time.perf_counter() - begun)
+        return figures
+
+    async def late(self, samples):
+        self.is_over = False
+        hog = self.spawn(self.hog())
+        figures = []
+        for _ in range(samples):
+            due = time.perf_counter() + SLEEP_S
+            await self.asyncio.sleep(SLEEP_S)
+            figures.append(max(0.0, time.perf_counter() - due))
+        self.is_over = True
+        await hog
+        return figures
+
+    async def hog(self):
+        while not self.is_over:
+            spin_for(HOG_S)
+            await self.asyncio.sleep(0)
+
 
 class Gevent:
     """On greenlets, which have stacks and block."""
@@ -334,6 +383,27 @@ class Gevent:
             if left % TIMERS_AT_ONCE == 0:
                 self.gevent.sleep(0)
 
+    def latencies(self, samples):
+        return {"timer-hog": lambda: self.run(lambda: self.late(samples))}
+
+    def late(self, samples):
+        self.is_over = False
+        hog = self.spawn(self.hog)
+        begun = time.perf_counter()
+        figures = []
+        while len(figures) < samples and time.perf_counter() - begun < ENOUGH_LATE_S:
+            due = time.perf_counter() + SLEEP_S
+            self.gevent.sleep(SLEEP_S)
+            figures.append(max(0.0, time.perf_counter() - due))
+        self.is_over = True
+        hog.get()
+        return figures
+
+    def hog(self):
+        while not self.is_over:
+            spin_for(HOG_S)
+            self.gevent.sleep(0)
+
 
 def nothing():
     pass
@@ -382,6 +452,12 @@ def answer(runtime, name, workers, size, warm_ups, repetitions):
     if name == "parked-detached":
         return {"cannot": "it does not keep what nobody refers to"}
     runtime.start()
+    if name in LATENCIES:
+        sample = runtime.latencies(warm_ups + repetitions).get(name)
+        if not sample:
+            return {"cannot": "greenlets are started by their own thread"}
+        figures = sample()
+        return {"figures": figures[min(warm_ups, len(figures) - 1) :]}
     work = runtime.works(size)[name]
     time.sleep(SETTLE_S)
     if name.startswith("parked") or name == "sleeps-bytes":

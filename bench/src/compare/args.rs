@@ -10,8 +10,9 @@ const ROUNDS_MAX: usize = 1000;
 pub(crate) const AFTER_HELP: &str = "\
 Every workload runs on filch and on each peer in turn, round by round, each run in a process of its
 own: a warm-up, then up to five repetitions, fewer if those take longer than a second; cold ones are
-the first in their process. A round's figure is the median of its repetitions; told are the median
-of the rounds, the smallest and the largest, and the ratio to filch's median. Whoever is no peer of
+the first in their process. A round's figure is the median of its repetitions, of a latency the
+median (p50) or the 99th percentile (p99) of its samples; told are the median of the rounds, the
+smallest and the largest, and the ratio to filch's median. Whoever is no peer of
 one workload, or is not installed, is named with the reason. `compare --list` says what each workload
 measures and what not, and who the peers are and where they come from.
 
@@ -28,7 +29,7 @@ pub(crate) struct CompareArgs {
     /// How many rounds; of parked tasks 3 at most
     #[arg(long, value_name = "R", default_value_t = 7)]
     rounds: usize,
-    /// Make workloads smaller, to at most so many tasks or yields (fib and skynet to the largest that fits)
+    /// Make workloads smaller, to at most so many tasks, yields or samples (fib and skynet to the largest that fits)
     #[arg(long, value_name = "N")]
     tasks: Option<usize>,
     /// One JSON object a line on standard output, and nothing else

@@ -16,10 +16,10 @@ pub(super) struct Row<'a> {
     pub(super) filch_median: Option<f64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    /// A figure per round, in the case's unit.
-    Rounds(Vec<f64>),
+    /// What each round's process has answered, in seconds or in bytes.
+    Rounds(Vec<Vec<f64>>),
     /// It is nothing that it does.
     Cannot(String),
     /// It broke.
@@ -36,13 +36,17 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Adds a round: the median of what one process has measured.
-    pub(super) fn add(&mut self, figures: &[f64]) {
-        let (unit, size) = (self.case.unit(), self.case.job.size);
-        let figure = Spread::of(figures.iter().copied()).median;
+    /// Adds a round: what one process has measured.
+    pub(super) fn add(&mut self, figures: Vec<f64>) {
         if let Outcome::Rounds(rounds) = &mut self.outcome {
-            rounds.push(unit.of(figure, size));
+            rounds.push(figures);
         }
+    }
+
+    /// A process's figures as the one that this case tells, in its unit.
+    fn figure(&self, figures: &[f64]) -> f64 {
+        let (unit, size) = (self.case.unit(), self.case.job.size);
+        unit.of(self.case.statistic.of(figures), size)
     }
 
     /// What it has measured before is told no more: a peer that breaks now and then is broken.
@@ -54,14 +58,20 @@ impl<'a> Row<'a> {
         self.outcome = Outcome::Failed(why);
     }
 
-    /// Its figures, if it has any.
-    pub(super) fn spread(&self) -> Option<Spread> {
+    /// The figure of each round, if it has any.
+    pub(super) fn figures(&self) -> Option<Vec<f64>> {
         match &self.outcome {
             Outcome::Rounds(rounds) if !rounds.is_empty() => {
-                Some(Spread::of(rounds.iter().copied()))
+                Some(rounds.iter().map(|round| self.figure(round)).collect())
             }
             _ => None,
         }
+    }
+
+    /// Their median and extremes.
+    pub(super) fn spread(&self) -> Option<Spread> {
+        self.figures()
+            .map(|figures| Spread::of(figures.into_iter()))
     }
 
     /// Above one filch is ahead: every unit so far is a cost.
@@ -109,6 +119,17 @@ struct Line<'a> {
     size: usize,
 }
 
+/// The rows of a case, made of those of one with the same job, whose processes have measured it too.
+pub(super) fn of_case<'a>(measured: &[Row<'a>], case: &'a Case) -> Vec<Row<'a>> {
+    let rows = measured.iter().map(|row| Row {
+        case,
+        peer: row.peer,
+        outcome: row.outcome.clone(),
+        filch_median: None,
+    });
+    with_ratios(rows.collect())
+}
+
 /// Tells every row of a variant filch's median.
 pub(super) fn with_ratios(mut rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
     let filch = rows.iter().find(|row| row.peer.is_filch);
@@ -146,9 +167,9 @@ pub(super) mod tests {
     fn keys_and_their_order_are_fixed() {
         let (case, filch, peer) = (case(), found("filch"), found("tokio-mt-mimalloc"));
         let mut rows = vec![Row::new(&case, &filch), Row::new(&case, &peer)];
-        rows[0].add(&[0.001, 0.002, 0.003]);
-        rows[1].add(&[0.5]);
-        rows[1].add(&[0.25, 0.125]);
+        rows[0].add(vec![0.001, 0.002, 0.003]);
+        rows[1].add(vec![0.5]);
+        rows[1].add(vec![0.25, 0.125]);
         let rows = with_ratios(rows);
         assert_eq!(
             rows[1].json().expect("it is JSON").expect("it has figures"),
@@ -158,11 +179,29 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn cases_of_one_job_tell_different_things_of_the_same_answers() {
+        let wake_hog = WORKLOADS.iter().find(|one| one.name == "wake-hog");
+        let cases = wake_hog.expect("it exists").cases(&[2], 100, 1);
+        let [p50, p99] = &cases[..] else {
+            panic!("{cases:?}")
+        };
+        assert!(p50.has_job_of(p99));
+        let filch = found("filch");
+        let mut row = Row::new(p50, &filch);
+        row.add((1..=100).map(|n| f64::from(n) / 1e6).collect());
+        let median = |case| of_case(std::slice::from_ref(&row), case)[0].filch_median;
+        let is_near =
+            |figure: Option<f64>, what: f64| (figure.expect("it has one") - what).abs() < 1e-9;
+        assert!(is_near(median(p50), 50.5), "{row:?}");
+        assert!(is_near(median(p99), 99.0), "{row:?}");
+    }
+
+    #[test]
     fn who_has_no_figures_has_no_line() {
         let (case, peer) = (case(), found("may"));
         let mut row = Row::new(&case, &peer);
         assert!(row.json().expect("no error").is_none());
-        row.add(&[0.5]);
+        row.add(vec![0.5]);
         row.fail("it broke".to_owned(), &ProgressBar::hidden());
         assert!(row.json().expect("no error").is_none());
     }
@@ -171,7 +210,7 @@ pub(super) mod tests {
     fn there_is_no_ratio_to_nothing() {
         let (case, filch) = (case(), found("filch"));
         let mut row = Row::new(&case, &filch);
-        row.add(&[0.0]);
+        row.add(vec![0.0]);
         assert_eq!(with_ratios(vec![row])[0].ratio(), None);
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn workload(rows: &[Row<'_>]) -> String {
 fn heading(unit: Unit) -> &'static str {
     match unit {
         Unit::Ms => "ms in all, less is better",
+        Unit::Us => "us until it happens, less is better",
         Unit::Ns => "ns for each, less is better",
         Unit::Bytes => "bytes for each, less is better",
     }
@@ -151,9 +152,9 @@ mod tests {
         let mut rows: Vec<_> = [&filch, &tokio, &may]
             .map(|peer| Row::new(&case, peer))
             .into();
-        rows[0].add(&[0.002]);
-        rows[1].add(&[0.3]);
-        rows[1].add(&[0.1]);
+        rows[0].add(vec![0.002]);
+        rows[1].add(vec![0.3]);
+        rows[1].add(vec![0.1]);
         rows[2].outcome = Outcome::Cannot("it has stacks".to_owned());
         assert_eq!(
             workload(&with_ratios(rows)),

@@ -1,5 +1,6 @@
 //! What is measured, in which variants, and what is not?
 
+use crate::stats::{Spread, percentile};
 use filch_bench_common::{Job, Work};
 
 /// How many repetitions one process measures.
@@ -8,11 +9,16 @@ const REPETITIONS: usize = 5;
 /// Rounds of parked tasks: bytes hardly differ.
 const PARKED_ROUNDS_MAX: usize = 3;
 
+/// One in so many samples of a latency comes first and does not count.
+const WARM_UP_ONE_IN: usize = 20;
+
 /// What a workload's figures are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     /// Milliseconds in all.
     Ms,
+    /// Microseconds of waiting.
+    Us,
     /// Nanoseconds for each of its operations.
     Ns,
     /// Bytes for each of its tasks.
@@ -43,6 +49,14 @@ enum Size {
     Fib(usize),
     /// So many leaves, a power of ten.
     Leaves(usize),
+}
+
+/// Which one figure stands for what a process has measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Statistic {
+    Median,
+    /// What one sample in a hundred exceeds.
+    P99,
 }
 
 pub(super) const WORKLOADS: &[Workload] = &[
@@ -168,6 +182,74 @@ sleeps that end, sleeps that another task or thread ends, many at a time",
         has_cold: false,
         size: Size::Count(1_000_000),
     },
+    Workload {
+        name: "roundtrip",
+        unit: Unit::Us,
+        measures: "\
+how long a thread that is no worker waits for the result of an empty coroutine: it spawns it and parks
+until its handle is complete. busy: 2000 times back to back; idle: the same, each time after 1 ms in
+which the runtime has had nothing to do. p50 and p99 of the same samples.",
+        measures_not: "\
+throughput (one is under way at a time), work in the coroutine, what else the thread could do meanwhile",
+        kinds: &[
+            ("busy", Work::RoundTripBusy),
+            ("idle", Work::RoundTripIdle),
+        ],
+        has_cold: false,
+        size: Size::Count(2000),
+    },
+    Workload {
+        name: "wake-hog",
+        unit: Unit::Us,
+        measures: "\
+a coroutine wakes another that waits, and spins for 10 ms in the same poll, while another worker is
+asleep: from just before the wake until the woken one runs. 200 samples; before each nothing happens for
+1 ms, and the hog has been running for 0.1 ms when it wakes the other. p50 and p99.",
+        measures_not: "\
+the cost of a wake that strands nothing, several hogs, machines where every core is busy",
+        kinds: &[("", Work::WakeHog)],
+        has_cold: false,
+        size: Size::Count(200),
+    },
+    Workload {
+        name: "spawn-hog",
+        unit: Unit::Us,
+        measures: "\
+the same with a coroutine that the hog spawns: from just before the spawn until it runs. 200 samples;
+p50 and p99.",
+        measures_not: "\
+the cost of a spawn that strands nothing, several hogs, machines where every core is busy",
+        kinds: &[("", Work::SpawnHog)],
+        has_cold: false,
+        size: Size::Count(200),
+    },
+    Workload {
+        name: "timer-hog",
+        unit: Unit::Us,
+        measures: "\
+how late a sleep of 1 ms is while as many coroutines as there are workers spin for 10 ms and give up
+their turn, in a loop. 100 samples, beyond the deadline; what the runtime's ticks add counts. p50 and
+p99. Of gevent as many samples as fit into 5 s: it takes half a second for each.",
+        measures_not: "\
+timers of a runtime with time to spare, the cost of timers, many of them",
+        kinds: &[("", Work::TimerHog)],
+        has_cold: false,
+        size: Size::Count(100),
+    },
+    Workload {
+        name: "readiness-hog",
+        unit: Unit::Us,
+        measures: "\
+a coroutine waits for a byte of a socket, and the worker it ran on is kept busy for 10 ms by a coroutine
+that it has spawned, while another worker is idle: from the write, by a thread that is no worker and 2 ms
+after the hog has begun, until the reader has the byte. 200 samples, each with a pair of sockets of its
+own; p50 and p99. If the hog does not get to the reader's worker, that is no sample.",
+        measures_not: "\
+making and registering the sockets, readers that a runtime has moved away from the hog, several hogs",
+        kinds: &[("", Work::ReadinessHog)],
+        has_cold: false,
+        size: Size::Count(200),
+    },
 ];
 
 /// One variant of a workload: a table of one row per peer.
@@ -177,6 +259,8 @@ pub(super) struct Case {
     /// As `detached,warm,2`.
     pub(super) variant: String,
     pub(super) job: Job,
+    /// What is told of the job's figures.
+    pub(super) statistic: Statistic,
     pub(super) rounds: usize,
 }
 
@@ -195,41 +279,32 @@ impl Workload {
                     continue;
                 }
                 for &workers in workers {
-                    cases.push(self.case((kind, work), is_cold, workers, (tasks, rounds)));
+                    if workers == 1 && work.needs_sibling() {
+                        continue;
+                    }
+                    let job = self.job(work, workers, is_cold, tasks);
+                    cases.extend(self.cases_of_job(kind, job, is_cold, rounds));
                 }
             }
         }
         cases
     }
 
-    fn case(
-        &'static self,
-        (kind, work): (&str, Work),
-        is_cold: bool,
-        workers: usize,
-        (tasks, rounds): (usize, usize),
-    ) -> Case {
-        let memory = match (self.has_cold, is_cold) {
-            (false, _) => "",
-            (true, true) => "cold,",
-            (true, false) => "warm,",
+    fn job(&self, work: Work, workers: usize, is_cold: bool, tasks: usize) -> Job {
+        let size = self.size.at_most(tasks);
+        let (warm_ups, repetitions) = if is_cold || work.is_parked() {
+            (0, 1)
+        } else if work.is_latency() {
+            (size.div_ceil(WARM_UP_ONE_IN), size)
+        } else {
+            (1, REPETITIONS)
         };
-        let is_once = is_cold || work.is_parked();
-        Case {
-            workload: self,
-            variant: format!("{kind},{memory}{workers}"),
-            job: Job {
-                work,
-                workers,
-                size: self.size.at_most(tasks),
-                warm_ups: usize::from(!is_once),
-                repetitions: if is_once { 1 } else { REPETITIONS },
-            },
-            rounds: if work.is_parked() {
-                rounds.min(PARKED_ROUNDS_MAX)
-            } else {
-                rounds
-            },
+        Job {
+            work,
+            workers,
+            size,
+            warm_ups,
+            repetitions,
         }
     }
 
@@ -248,6 +323,43 @@ impl Workload {
         }
     }
 
+    /// All that is told of one job; it is measured once for all of them.
+    fn cases_of_job(
+        &'static self,
+        kind: &'static str,
+        job: Job,
+        is_cold: bool,
+        rounds: usize,
+    ) -> impl Iterator<Item = Case> {
+        let statistics: &[_] = if job.work.is_latency() {
+            &[Statistic::Median, Statistic::P99]
+        } else {
+            &[Statistic::Median]
+        };
+        statistics.iter().map(move |&statistic| {
+            let how = match statistic {
+                Statistic::Median if job.work.is_latency() => "p50",
+                Statistic::P99 => "p99",
+                Statistic::Median if !self.has_cold => "",
+                Statistic::Median if is_cold => "cold",
+                Statistic::Median => "warm",
+            };
+            let words = [kind, how].into_iter().filter(|word| !word.is_empty());
+            let words: String = words.map(|word| format!("{word},")).collect();
+            Case {
+                workload: self,
+                variant: format!("{words}{}", job.workers),
+                job,
+                statistic,
+                rounds: if job.work.is_parked() {
+                    rounds.min(PARKED_ROUNDS_MAX)
+                } else {
+                    rounds
+                },
+            }
+        })
+    }
+
     /// Its variants' names, with these numbers of workers.
     pub(super) fn variants(&'static self, workers: &[usize]) -> Vec<String> {
         let cases = self.cases(workers, usize::MAX, 1).into_iter();
@@ -259,6 +371,21 @@ impl Case {
     /// What its figures are.
     pub(super) fn unit(&self) -> Unit {
         self.workload.unit_of(self.job.work)
+    }
+
+    /// Whether what the other's processes measure is what this one tells, too.
+    pub(super) fn has_job_of(&self, other: &Self) -> bool {
+        self.job == other.job
+    }
+}
+
+impl Statistic {
+    /// Of what a process has measured.
+    pub(super) fn of(self, figures: &[f64]) -> f64 {
+        match self {
+            Self::Median => Spread::of(figures.iter().copied()).median,
+            Self::P99 => percentile(figures, 99),
+        }
     }
 }
 
@@ -289,6 +416,7 @@ impl Unit {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ms => "ms",
+            Self::Us => "us",
             Self::Ns => "ns",
             Self::Bytes => "B",
         }
@@ -298,6 +426,7 @@ impl Unit {
     pub(super) fn of(self, figure: f64, size: usize) -> f64 {
         match self {
             Self::Ms => figure * 1e3,
+            Self::Us => figure * 1e6,
             Self::Ns => figure * 1e9 / size as f64,
             Self::Bytes => figure / size as f64,
         }
@@ -357,6 +486,38 @@ mod tests {
     }
 
     #[test]
+    fn a_latency_is_told_by_two_figures_of_one_job() {
+        let names = |name| {
+            let cases = cases(name, 100).into_iter();
+            cases.map(|case| case.variant).collect::<Vec<_>>()
+        };
+        assert_eq!(names("timer-hog"), ["p50,1", "p99,1", "p50,2", "p99,2"]);
+        assert_eq!(names("roundtrip")[..2], ["busy,p50,1", "busy,p99,1"]);
+        for pair in cases("roundtrip", 100).chunks(2) {
+            assert!(pair[0].has_job_of(&pair[1]), "{pair:?}");
+            assert_eq!(pair[0].statistic, Statistic::Median);
+            assert_eq!(pair[1].statistic, Statistic::P99);
+        }
+        assert!(!cases("timer-hog", 9)[0].has_job_of(&cases("timer-hog", 9)[2]));
+    }
+
+    #[test]
+    fn a_sample_is_a_repetition_and_some_come_before() {
+        let words = |tasks| cases("wake-hog", tasks)[0].job.words().join(" ");
+        assert_eq!(words(usize::MAX), "wake-hog 2 200 10 200");
+        assert_eq!(words(1), "wake-hog 2 1 1 1");
+    }
+
+    #[test]
+    fn one_worker_has_no_sibling() {
+        for name in ["wake-hog", "spawn-hog", "readiness-hog"] {
+            let cases = cases(name, 10);
+            assert!(cases.iter().all(|case| case.job.workers == 2), "{cases:?}");
+            assert_eq!(cases.len(), 2);
+        }
+    }
+
+    #[test]
     fn sizes_shrink_to_what_fits() {
         let size = |name, tasks| cases(name, tasks)[0].job.size;
         assert_eq!(fib_calls(27), 635_621);
@@ -374,7 +535,15 @@ mod tests {
     #[test]
     fn figures_are_scaled() {
         assert_eq!(Unit::Ms.of(0.5, 7), 500.0);
+        assert_eq!(Unit::Us.of(0.5, 7), 500_000.0);
         assert_eq!(Unit::Ns.of(0.001, 1000), 1000.0);
         assert_eq!(Unit::Bytes.of(6400.0, 100), 64.0);
+    }
+
+    #[test]
+    fn statistics_are_told_apart() {
+        let figures = [5.0, 1.0, 2.0, 9.0];
+        assert_eq!(Statistic::Median.of(&figures), 3.5);
+        assert_eq!(Statistic::P99.of(&figures), 9.0);
     }
 }

@@ -3,6 +3,7 @@
 use crate::executor;
 use filch_bench_common::{Cannot, Job};
 use futures_lite::future;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 pub(crate) use async_task::Task as Handle;
@@ -18,6 +19,9 @@ impl Runtime {
     pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
         if job.work.needs_timers() {
             return Err(Cannot("it has no timers"));
+        }
+        if job.work.needs_reactor() {
+            return Err(Cannot("it has no reactor"));
         }
         executor::start(job.workers);
         Ok(Self)
@@ -50,4 +54,9 @@ where
 /// Nobody gets here: [`Runtime::start`] refuses the work.
 pub(crate) async fn sleep(_: Duration) {
     unreachable!("there are no timers");
+}
+
+/// Nobody gets here: [`Runtime::start`] refuses the work.
+pub(crate) async fn read_byte(_: UnixStream) {
+    unreachable!("there is no reactor");
 }

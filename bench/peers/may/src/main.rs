@@ -1,5 +1,6 @@
 //! The workloads of the comparison on may.
 
+mod latency;
 mod workloads;
 
 use std::process::ExitCode;

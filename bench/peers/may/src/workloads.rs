@@ -8,8 +8,9 @@
 //! One difference: a coroutine that waits for the counters sleeps, as a thread does, instead of giving up its turn. On a worker
 //! that has a coroutine which only yields, may 0.3.51 never starts new ones.
 
+use crate::latency;
 use filch_bench_common::clock::{block_for, now};
-use filch_bench_common::{Bench, Cannot, Job, Work, counters, cpu};
+use filch_bench_common::{Bench, Cannot, Job, Work, Writer, counters, cpu, one_by_one};
 use may::coroutine::{JoinHandle, sleep, yield_now};
 use may::go;
 use may::sync::Blocker;
@@ -28,7 +29,8 @@ const COROUTINES_MAX: usize = 30_000;
 
 pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
     may::config().set_workers(job.workers);
-    let size = job.size;
+    let (size, workers) = (job.size, job.workers);
+    let samples = job.warm_ups + job.repetitions;
     Ok(match job.work {
         Work::EmptyDetached => Box::new(move || run(move || detached(size))),
         Work::EmptyJoined => Box::new(move || run(move || joined(size))),
@@ -51,15 +53,27 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         }
         Work::SleepsCpu => Box::new(move || run(move || sleeps(size))),
         Work::Timer => return Err(Cannot("a sleep cannot be begun and let go")),
+        Work::RoundTripBusy => Box::new(latency::roundtrip),
+        Work::RoundTripIdle => Box::new(latency::roundtrip_idle),
+        Work::WakeHog => Box::new(latency::woken),
+        Work::SpawnHog => Box::new(latency::spawned),
+        Work::TimerHog => one_by_one(move || run(move || latency::timer(workers, samples))),
+        Work::ReadinessHog => {
+            let writer = Writer::start();
+            one_by_one(move || {
+                let writer = writer.clone();
+                run(move || latency::readiness(&writer, samples))
+            })
+        }
     })
 }
 
 /// Runs it as a coroutine, and blocks this thread until it is done.
-fn run(work: impl FnOnce() -> Duration + Send + 'static) -> Duration {
+fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     join(go!(work))
 }
 
-fn join<T>(handle: JoinHandle<T>) -> T {
+pub(crate) fn join<T>(handle: JoinHandle<T>) -> T {
     handle.join().expect("no workload panics")
 }
 

@@ -1,11 +1,14 @@
 //! What do the words of the workloads mean on tokio?
 //!
-//! Both flavours are built as their documentation says, without reactor, which the workloads do not use, and with timers where they do. The
+//! Both flavours are built as their documentation says, with timers and a reactor where the work needs them. The
 //! current-thread flavour runs on a thread of its own, so that its worker is no other thread than everybody's.
 
 use filch_bench_common::{Cannot, Job, Joined};
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::thread;
+use tokio::net::UnixStream as Watched;
 use tokio::runtime::{Builder, Handle as Starter};
 use tokio::task::JoinHandle;
 
@@ -54,6 +57,9 @@ impl Runtime {
         if job.work.needs_timers() {
             builder.enable_time();
         }
+        if job.work.needs_reactor() {
+            builder.enable_io();
+        }
         let runtime = builder.worker_threads(job.workers).build();
         let runtime = runtime.map_err(|_| Cannot("its threads could not be started"))?;
         let starter = runtime.handle().clone();
@@ -87,4 +93,15 @@ where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     Joined(tokio::spawn(future))
+}
+
+pub(crate) async fn read_byte(socket: UnixStream) {
+    let socket = Watched::from_std(socket).expect("a socket can be watched");
+    loop {
+        socket.readable().await.expect("it can be waited for");
+        match socket.try_read(&mut [0]) {
+            Ok(bytes) => return assert_eq!(bytes, 1),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
 }
