@@ -2,8 +2,9 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | [`queue`] | where do runnable tasks wait? (with the door to crossbeam-deque) |
+//! | [`queue`] | where do a worker's runnable tasks wait? (with the door to crossbeam-deque) |
 //! | [`fast_queue`] | how does an owner push and pop for nothing while others may steal? |
+//! | [`lanes`] | where do tasks wait that come from threads that are no workers? |
 //! | [`slot`] | where does the task stand that runs next? |
 //! | `shared` | what can everybody reach of a scheduler? |
 //! | `core` | what belongs to one worker alone? |
@@ -11,6 +12,7 @@
 //! | `steal` | where does it look when it has nothing to do? |
 //! | [`idle`] | who sleeps, who searches, who is woken? (proof sketch: `IDLE.md`) |
 //! | `schedule` | where does a woken, spawned or freed task go? |
+//! | `outside` | how do threads that are no workers spawn and wake? |
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
@@ -22,6 +24,7 @@
 
 pub(crate) mod fast_queue;
 pub(crate) mod idle;
+pub(crate) mod lanes;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod queue;
 pub(crate) mod slot;
@@ -32,6 +35,8 @@ pub(crate) mod context;
 mod core;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod handoff;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod outside;
 #[cfg(not(any(loom, shuttle)))]
 mod schedule;
 #[cfg(not(any(loom, shuttle)))]

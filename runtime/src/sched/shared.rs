@@ -2,7 +2,9 @@
 
 use super::core::{Core, Cores};
 use super::idle::Idle;
-use super::queue::{Injector, Local, Stealer};
+use super::lanes::Lanes;
+use super::outside::{Entry, Outside};
+use super::queue::{Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
 use super::slot::Slot;
@@ -12,14 +14,12 @@ use crate::driver::Driver;
 use crate::sys::barrier;
 use crate::sys::clock::Clock;
 use crate::sys::rng::RandomSource;
+use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sys::sync::{Arc, Mutex};
 use crate::task::header::Header;
 use crate::timer::Timers;
-use crate::util::slab::Slab;
 use std::fmt;
 use std::io;
-use std::time::Instant;
 
 /// What a scheduler is made of; one driver and one wheel for each worker.
 pub(crate) struct Config {
@@ -34,20 +34,13 @@ pub(crate) struct Config {
 /// The side of a scheduler that its workers, its tasks' wakers and its handles share.
 pub(crate) struct Shared {
     pub(super) remotes: Box<[Arc<Remote>]>,
-    pub(super) injector: Injector,
+    /// Tasks from threads that are no workers; closed once the scheduler has ended.
+    pub(super) lanes: Lanes<Entry, Outside>,
     pub(super) idle: Idle,
     pub(super) sentinel: Sentinel,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) threads: Threads,
-    /// Cells of tasks spawned by threads that are no workers. None once the scheduler has ended.
-    pub(super) outside: Mutex<Option<Outside>>,
-}
-
-/// What threads that are no workers spawn with.
-pub(super) struct Outside {
-    pub(super) slab: Slab<Shared>,
-    pub(super) trimmed: Instant,
 }
 
 /// What others may reach of one worker. On lines of its own: its owner writes `polls` all the time.
@@ -89,18 +82,14 @@ impl Shared {
         }
         let shared = Arc::new(Self {
             remotes: remotes.into_boxed_slice(),
-            injector: Injector::new(),
+            lanes: Lanes::new(workers),
             idle: Idle::new(workers),
             sentinel: Sentinel::new(),
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
             threads: Threads::new(config.threads),
-            outside: Mutex::new(None),
         });
-        *shared.outside.lock() = Some(Outside {
-            slab: Slab::new(shared.clone()),
-            trimmed: shared.clock.now(),
-        });
+        shared.lanes.open(|| Outside::new(&shared));
         let cores = owners.into_iter().enumerate();
         let cores = cores.map(|(index, (queue, slot))| {
             Core::new(shared.clone(), index, queue, slot, config.random.seed())
@@ -153,7 +142,7 @@ impl Shared {
 
     /// Whether anything stands in a queue that anybody may take from.
     pub(super) fn has_visible_work(&self) -> bool {
-        !self.injector.is_empty() || self.remotes.iter().any(|remote| !remote.stealer.is_empty())
+        self.lanes.has_work() || self.remotes.iter().any(|remote| !remote.stealer.is_empty())
     }
 }
 
