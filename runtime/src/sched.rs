@@ -13,6 +13,7 @@
 //! | [`idle`] | who sleeps, who searches, who is woken? (proof sketch: `IDLE.md`) |
 //! | `schedule` | where does a woken, spawned or freed task go? |
 //! | `outside` | how do threads that are no workers spawn and wake? |
+//! | `batch` | how are many tasks spawned at once? |
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
@@ -29,6 +30,8 @@ pub(crate) mod lanes;
 pub(crate) mod queue;
 pub(crate) mod slot;
 
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod batch;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod context;
 #[cfg(not(any(loom, shuttle)))]
