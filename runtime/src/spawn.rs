@@ -55,9 +55,10 @@ where
 
 /// Starts a task for each future, on the current runtime: what a loop over [`spawn()`] does, for less.
 ///
-/// The tasks begin in the order of the iterator, as far as one worker runs them; on a worker they go behind those that wait on it already, so that
-/// the task that spawns them, too, runs on first. The handles come in the same order, in a `Vec`: it can be awaited in a loop, indexed, and given to whatever joins several. Dropping it
-/// detaches all of them, at the price of a locked instruction for each, on memory that other workers are at; who wants no handles uses [`spawn_batch_detached`].
+/// The tasks begin in the order of the iterator, as far as one worker runs them; on a worker they go behind those that wait on it already.
+///
+/// The handles come in the same order, in a `Vec`, since that can be awaited in a loop, indexed, and given to whatever joins several. Dropping it detaches
+/// the tasks, at the price of a locked instruction for each, on memory that other workers are at; who wants no handles uses [`spawn_batch_detached`].
 ///
 /// # Units and limits
 ///
@@ -129,7 +130,9 @@ where
 /// rt.block_on(async {
 ///     filch::spawn_batch_detached((0..1000_u64).map(|n| {
 ///         let sum = sum.clone();
-///         async move { drop(sum.fetch_add(n, Ordering::Relaxed)) }
+///         async move {
+///             sum.fetch_add(n, Ordering::Relaxed);
+///         }
 ///     }));
 ///     // Each task has a share of it until it is done.
 ///     while Arc::strong_count(&sum) > 1 {

@@ -161,6 +161,8 @@ impl Idle {
 }
 
 #[cfg(all(test, any(loom, shuttle)))]
+mod lane_model_tests;
+#[cfg(all(test, any(loom, shuttle)))]
 mod model_tests;
 
 #[cfg(all(test, not(loom), not(shuttle)))]
