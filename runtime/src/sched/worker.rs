@@ -217,6 +217,11 @@ impl Core {
             .fall_asleep(self.index, self.is_searching.take());
         if self.shared.has_visible_work() || self.shared.shutdown.is_closing() {
             self.wake_up();
+            // There may be more than this worker takes, and wakes for it were held back while it searched: it goes on searching, so that it passes
+            // them on when it has found something, or when a timer of its own has.
+            if !self.is_searching.get() {
+                self.is_searching.set(self.shared.idle.begin_search());
+            }
         } else {
             let timer_in = remote
                 .timers

@@ -13,8 +13,8 @@ struct Case {
     workers: usize,
     /// By what a lane is divided to make a share: the workers, or 1 so that one takes all.
     shares: usize,
-    /// Tasks that each producer pushes, one by one, into a lane of its own.
-    pushes: &'static [usize],
+    /// For each producer, the lanes of the tasks that it pushes one by one.
+    pushes: &'static [&'static [usize]],
     /// How large a share is soon over.
     soon: usize,
     /// No task ends before all have begun. For at most as many tasks as workers.
@@ -95,7 +95,7 @@ impl Model {
     }
 
     fn pushes(&self) -> usize {
-        self.case.pushes.iter().sum()
+        self.case.pushes.iter().copied().map(<[_]>::len).sum()
     }
 
     fn have_all_begun(&self) -> bool {
@@ -169,32 +169,35 @@ impl Model {
             }
             let searching = std::mem::take(&mut worker.searching);
             self.idle.fall_asleep(me, searching);
-            if !self.has_visible_work() && !self.have_all_begun() {
+            let sees_work = self.has_visible_work();
+            if !sees_work && !self.have_all_begun() {
                 self.park(me);
             } else {
                 // It may be another one's to search for: that one goes on meanwhile.
                 thread::yield_now();
             }
             worker.searching = self.idle.wake_up(me) == Awake::AsSearcher;
+            if sees_work {
+                worker.searching = worker.searching || self.idle.begin_search();
+            }
         }
     }
 }
 
 fn all_tasks_begin(case: Case) {
     let model = Model::new(case);
-    let producers = case.pushes.iter().enumerate().map(|(lane, &pushes)| {
+    let (last, others) = case.pushes.split_last().expect("a producer");
+    let producers = others.iter().map(|lanes| {
         let model = model.clone();
-        let push = move || (0..pushes).for_each(|_| model.push(lane));
-        // The last one is this thread, below.
-        (lane + 1 < case.pushes.len()).then(|| thread::spawn(push))
+        thread::spawn(move || lanes.iter().for_each(|&lane| model.push(lane)))
     });
+    let producers: Vec<_> = producers.collect();
     let workers = (0..case.workers).map(|me| {
         let model = model.clone();
-        Some(thread::spawn(move || model.work(me)))
+        thread::spawn(move || model.work(me))
     });
-    let threads: Vec<_> = workers.chain(producers).flatten().collect();
-    let last = case.pushes.len() - 1;
-    (0..case.pushes[last]).for_each(|_| model.push(last));
+    let threads: Vec<_> = workers.chain(producers).collect();
+    last.iter().for_each(|&lane| model.push(lane));
     threads
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
@@ -215,7 +218,7 @@ fn loom_idle_lane_one_worker() {
     let case = Case {
         workers: 1,
         shares: 1,
-        pushes: &[2],
+        pushes: &[&[0, 0]],
         soon: 2,
         meet: false,
     };
@@ -229,7 +232,7 @@ fn loom_idle_lane_one_worker_two_producers() {
     let case = Case {
         workers: 1,
         shares: 1,
-        pushes: &[1, 1],
+        pushes: &[&[0], &[1]],
         soon: 1,
         meet: false,
     };
@@ -242,7 +245,7 @@ fn loom_idle_lane_two_workers() {
     let case = Case {
         workers: 2,
         shares: 2,
-        pushes: &[2],
+        pushes: &[&[0, 0]],
         soon: 1,
         meet: false,
     };
@@ -258,12 +261,26 @@ fn loom_idle_lane_tasks_that_meet() {
         let case = Case {
             workers: 2,
             shares,
-            pushes: &[2],
+            pushes: &[&[0, 0]],
             soon: 0,
             meet: true,
         };
         check(2, case);
     }
+}
+
+/// Nothing is left in the lane of the first, but the second stands in another.
+#[cfg(loom)]
+#[test]
+fn loom_idle_lane_tasks_of_two_lanes_meet() {
+    let case = Case {
+        workers: 2,
+        shares: 2,
+        pushes: &[&[0, 1]],
+        soon: 0,
+        meet: true,
+    };
+    check(2, case);
 }
 
 /// More than loom can take, in random interleavings.
@@ -274,7 +291,7 @@ fn shuttle_idle_lanes() {
         let case = Case {
             workers: 4,
             shares: 2,
-            pushes: &[6, 1, 3],
+            pushes: &[&[0; 6], &[1], &[2; 3]],
             soon,
             meet: false,
         };
@@ -285,7 +302,13 @@ fn shuttle_idle_lanes() {
 #[cfg(shuttle)]
 #[test]
 fn shuttle_idle_lane_tasks_that_meet() {
-    for (shares, pushes) in [(8, &[4, 1, 3][..]), (2, &[8]), (1, &[2, 2])] {
+    const CASES: [(usize, &[&[usize]]); 4] = [
+        (8, &[&[0; 4], &[1], &[2; 3]]),
+        (2, &[&[0; 8]]),
+        (1, &[&[0, 0], &[1, 1]]),
+        (8, &[&[0, 1, 2, 3, 4, 5, 6, 7]]),
+    ];
+    for (shares, pushes) in CASES {
         let case = Case {
             workers: 8,
             shares,
@@ -293,6 +316,6 @@ fn shuttle_idle_lane_tasks_that_meet() {
             soon: 0,
             meet: true,
         };
-        shuttle::check_random(move || all_tasks_begin(case), 1_000);
+        shuttle::check_random(move || all_tasks_begin(case), 2_000);
     }
 }
