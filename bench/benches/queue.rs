@@ -1,7 +1,7 @@
 //! What does it cost to put a task somewhere and to take it out again?
 //!
 //! Measured: the worker's queue (push and pop by its owner, one at a time and a backlog), a thief that takes a share of 512 tasks, the
-//! injector, and the slot in front of the queue. All by one thread: the price of the instructions, fences included.
+//! lane of a thread that is no worker, and the slot in front of the queue. All by one thread: the price of the instructions, fences included.
 //!
 //! Not measured: contention. A line that another core has costs 25 to 50 ns more, which the 500 000 coroutines with two workers
 //! contain (`cargo run --release -p filch-bench`).

@@ -1,16 +1,19 @@
 //! How do benchmarks reach a single operation of the scheduler's inside?
 //!
-//! By thin wrappers around the queue, the injector and the slot, published under a name that is hidden and begins with underscores: it
+//! By thin wrappers around the queue, a lane and the slot, published under a name that is hidden and begins with underscores: it
 //! is no part of the API and may change with any commit. They hold numbers instead of tasks, since none of the three ever
 //! looks behind the pointers it keeps.
 //!
 //! They are compiled always. Rejected: a feature or a cfg (a benchmark of another build than the one that is shipped proves
 //! little, and each flag is a build that somebody forgets to test); benchmarks inside the crate (they need nightly).
 
+use crate::sched::lanes::{Lanes, Round, new_block};
+use crate::sched::outside::Entry;
 use crate::sched::{queue, slot};
 use crate::sys::barrier;
 use crate::task::header::Header;
 use crate::task::refs::Notified;
+use std::cell::RefCell;
 use std::ptr::{self, NonNull};
 
 /// A worker's queue with both of its ends.
@@ -20,9 +23,12 @@ pub struct Queue {
     stealer: queue::Stealer,
 }
 
-/// The queue for tasks from outside.
+/// The lanes for tasks from outside, of one worker; always the same one is used.
 #[derive(Debug)]
-pub struct Injector(queue::Injector);
+pub struct Injector {
+    lanes: Lanes<Entry, ()>,
+    worker: RefCell<(Round, Vec<Entry>)>,
+}
 
 /// A worker's slot with both of its sides.
 #[derive(Debug)]
@@ -66,17 +72,30 @@ impl Injector {
     /// An empty one.
     #[expect(clippy::new_without_default, reason = "nobody wants one")]
     pub fn new() -> Self {
-        Self(queue::Injector::new())
+        let lanes = Lanes::new(1);
+        lanes.open(|| ());
+        Self {
+            lanes,
+            worker: RefCell::new((Round::new(0), new_block())),
+        }
     }
 
     /// Anybody puts `number`, not 0, at the end.
     pub fn push(&self, number: usize) {
-        self.0.push(task(number));
+        let entry = Entry::new(task(number));
+        let pushed = self.lanes.push(0, |tasks, ()| tasks.push(entry));
+        debug_assert!(pushed.is_some(), "they are open");
     }
 
     /// A worker moves some into its queue and takes the first.
     pub fn steal_into(&self, worker: &Queue) -> Option<usize> {
-        self.0.steal_into(&worker.local).map(number)
+        let (round, block) = &mut *self.worker.borrow_mut();
+        self.lanes.take(round, 0, block);
+        // SAFETY: just taken from a lane, and drained once.
+        let mut tasks = block.drain(..).map(|entry| unsafe { entry.into_task() });
+        let first = tasks.next().map(number);
+        tasks.for_each(|task| worker.local.push(task));
+        first
     }
 }
 

@@ -14,7 +14,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped.
+//! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
+//!   starts many at once.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones
@@ -57,5 +58,5 @@ pub mod time;
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::Runtime;
 #[cfg(not(any(loom, shuttle)))]
-pub use spawn::{spawn, spawn_blocking, yield_now};
+pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, yield_now};
 pub use task::{JoinError, JoinHandle};

@@ -94,6 +94,38 @@ impl Runtime {
         self.handle.spawn(future)
     }
 
+    /// Starts a task for each future, from any thread; see [`filch::spawn_batch`](crate::spawn_batch).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let tasks = rt.spawn_batch((1..=3).map(|n| async move { n * n }));
+    /// let squares: Vec<_> = tasks.into_iter().map(|task| rt.block_on(task).unwrap()).collect();
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    pub fn spawn_batch<F>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+    ) -> Vec<crate::JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_batch(futures)
+    }
+
+    /// Starts a task without a handle for each future, from any thread; see [`filch::spawn_batch_detached`](crate::spawn_batch_detached).
+    pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_batch_detached(futures);
+    }
+
     /// A handle by which others can use the runtime; it does not keep it running.
     #[must_use]
     pub fn handle(&self) -> &Handle {

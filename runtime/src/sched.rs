@@ -2,8 +2,9 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | [`queue`] | where do runnable tasks wait? (with the door to crossbeam-deque) |
+//! | [`queue`] | where do a worker's runnable tasks wait? (with the door to crossbeam-deque) |
 //! | [`fast_queue`] | how does an owner push and pop for nothing while others may steal? |
+//! | [`lanes`] | where do tasks wait that come from threads that are no workers? |
 //! | [`slot`] | where does the task stand that runs next? |
 //! | `shared` | what can everybody reach of a scheduler? |
 //! | `core` | what belongs to one worker alone? |
@@ -11,6 +12,8 @@
 //! | `steal` | where does it look when it has nothing to do? |
 //! | [`idle`] | who sleeps, who searches, who is woken? (proof sketch: `IDLE.md`) |
 //! | `schedule` | where does a woken, spawned or freed task go? |
+//! | `outside` | how do threads that are no workers spawn and wake? |
+//! | `batch` | how are many tasks spawned at once? |
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
@@ -27,17 +30,22 @@
 
 pub(crate) mod fast_queue;
 pub(crate) mod idle;
+pub(crate) mod lanes;
 #[cfg(not(loom))]
 pub(crate) mod queue;
 pub(crate) mod slot;
 mod spare;
 
 #[cfg(not(loom))]
+pub(crate) mod batch;
+#[cfg(not(loom))]
 pub(crate) mod context;
 #[cfg(not(loom))]
 mod core;
 #[cfg(not(loom))]
 pub(crate) mod handoff;
+#[cfg(not(loom))]
+pub(crate) mod outside;
 #[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]

@@ -50,10 +50,112 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    current("spawn").spawn(future)
+}
+
+/// Starts a task for each future, on the current runtime: what a loop over [`spawn()`] does, for less.
+///
+/// The tasks begin in the order of the iterator, as far as one worker runs them; on a worker they go behind those that wait on it already.
+///
+/// The handles come in the same order, in a `Vec`, since that can be awaited in a loop, indexed, and given to whatever joins several. Dropping it detaches
+/// the tasks, at the price of a locked instruction for each, on memory that other workers are at; who wants no handles uses [`spawn_batch_detached`].
+///
+/// # Units and limits
+///
+/// The futures are taken from the iterator in chunks of 64, and a chunk can be run before the next is asked for. So an iterator that is long, or slow, or even
+/// endless keeps nobody waiting but its caller; on a worker it is part of one poll, though, whose siblings are taken over by other workers if there are any.
+///
+/// The iterator may do what it likes: spawn tasks of its own (they come before the chunk that it is called for), block, or end the runtime. Once the runtime has ended
+/// its futures are dropped at once, and their handles say *cancelled*.
+///
+/// # Panics
+///
+/// If there is no runtime on this thread: call it within a task or [`Runtime::block_on`](crate::Runtime::block_on), or use a
+/// [`Handle`].
+///
+/// If the iterator panics, so does this. Tasks of chunks that were full run on by themselves; the up to 63 futures that were still to be spawned are dropped.
+///
+/// # Cancel safety
+///
+/// Not a future: the tasks are started when it returns, and each stands for itself.
+///
+/// # Examples
+///
+/// ```
+/// let rt = filch::Runtime::new()?;
+/// let sum = rt.block_on(async {
+///     let mut sum = 0;
+///     for task in filch::spawn_batch((0..1000_u64).map(|n| async move { n })) {
+///         sum += task.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 499_500);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+pub fn spawn_batch<F>(futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    current("spawn_batch").spawn_batch(futures)
+}
+
+/// Starts a task without a handle for each future, on the current runtime: [`spawn_batch`] for those who do not wait for the tasks.
+///
+/// The cheapest way to start many: no handle is made, so that none has to be dropped, and a task to which nobody refers needs no locked instruction from its
+/// first poll to its end.
+///
+/// # Units and limits
+///
+/// As for [`spawn_batch`].
+///
+/// # Panics
+///
+/// As for [`spawn_batch`].
+///
+/// # Cancel safety
+///
+/// As for [`spawn_batch`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// let rt = filch::Runtime::new()?;
+/// let sum = Arc::new(AtomicU64::new(0));
+/// rt.block_on(async {
+///     filch::spawn_batch_detached((0..1000_u64).map(|n| {
+///         let sum = sum.clone();
+///         async move {
+///             sum.fetch_add(n, Ordering::Relaxed);
+///         }
+///     }));
+///     // Each task has a share of it until it is done.
+///     while Arc::strong_count(&sum) > 1 {
+///         filch::yield_now().await;
+///     }
+/// });
+/// assert_eq!(sum.load(Ordering::Relaxed), 499_500);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn spawn_batch_detached<F>(futures: impl IntoIterator<Item = F>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    current("spawn_batch_detached").spawn_batch_detached(futures);
+}
+
+/// The current runtime, for a function that is useless without.
+fn current(caller: &str) -> Handle {
     match context::current() {
-        Some(handle) => handle.spawn(future),
+        Some(handle) => handle,
         None => panic!(
-            "spawn needs a runtime: call it within a task or Runtime::block_on, or use Handle::spawn"
+            "{caller} needs a runtime: call it within a task or Runtime::block_on, or use Handle::{caller}"
         ),
     }
 }

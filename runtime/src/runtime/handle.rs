@@ -128,6 +128,57 @@ impl Handle {
         })
     }
 
+    /// Starts a task for each future, from any thread; see [`filch::spawn_batch`](crate::spawn_batch).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let handle = rt.handle().clone();
+    /// let tasks = handle.spawn_batch((0..100_u64).map(|n| async move { n }));
+    /// let mut sum = 0;
+    /// for task in tasks {
+    ///     sum += handle.block_on(task).unwrap();
+    /// }
+    /// assert_eq!(sum, 4950);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    pub fn spawn_batch<F>(&self, futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut handles = Vec::new();
+        (self.inner.sched).spawn_batch(futures, Some(&mut handles));
+        handles
+    }
+
+    /// Starts a task without a handle for each future, from any thread; see [`filch::spawn_batch_detached`](crate::spawn_batch_detached).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// let (send, receive) = mpsc::channel();
+    /// rt.handle().spawn_batch_detached((0..100_u64).map(|n| {
+    ///     let send = send.clone();
+    ///     async move { send.send(n).unwrap() }
+    /// }));
+    /// drop(send);
+    /// assert_eq!(receive.iter().sum::<u64>(), 4950);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner.sched.spawn_batch(futures, None);
+    }
+
     /// Runs a blocking function on the pool for such; see [`filch::spawn_blocking`](crate::spawn_blocking).
     ///
     /// # Panics

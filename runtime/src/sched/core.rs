@@ -4,6 +4,8 @@
 //! by one thread at a time (cells, no locks), since user code in the middle of a poll spawns and wakes through it. The core moves
 //! to another thread only as a whole ([`handoff`](super::handoff)).
 
+use super::lanes::{self, Round};
+use super::outside::Entry;
 use super::queue::Local;
 use super::shared::{Remote, Shared};
 use super::slot::Owner;
@@ -46,6 +48,10 @@ pub(crate) struct Core {
     slot: Owner<Header>,
     pub(super) slab: Slab<Shared>,
     pub(super) random: XorShift,
+    /// Which lane is looked at next.
+    pub(super) round: Cell<Round>,
+    /// Room for what comes out of a lane, empty between calls.
+    pub(super) block: Cell<Vec<Entry>>,
     /// Kept between turns for its capacity.
     wakes: Cell<WakeBatch>,
     /// Whether wakes come from a batch: they go into the queue and are announced once, at its end.
@@ -92,6 +98,8 @@ impl Core {
             queue,
             slot,
             random: XorShift::new(shared.random.seed()),
+            round: Cell::new(Round::new(index)),
+            block: Cell::new(lanes::new_block()),
             wakes: Cell::default(),
             in_batch: Cell::new(false),
             is_searching: Cell::new(false),
@@ -215,7 +223,7 @@ impl Core {
 
     /// Wakes somebody if there is more than this worker can run at once.
     #[inline]
-    fn share_backlog(&self) {
+    pub(super) fn share_backlog(&self) {
         if self.queue.len() > 1 || !self.slot.is_empty() {
             self.shared.unpark(self.shared.idle.wake_one_for_work());
         }

@@ -173,6 +173,8 @@ fn has_sleepers(word: usize) -> bool {
 }
 
 #[cfg(all(test, any(loom, shuttle)))]
+mod lane_model_tests;
+#[cfg(all(test, any(loom, shuttle)))]
 mod model_tests;
 
 #[cfg(all(test, not(loom), not(shuttle)))]

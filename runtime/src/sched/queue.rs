@@ -1,7 +1,7 @@
 //! Where do runnable tasks wait?
 //!
 //! Each worker has a first-in-first-out queue of its own that others steal from in batches; tasks from threads that are no workers
-//! go through the injector. The scheduler knows only these three types; which queue is behind them is chosen when it starts:
+//! come to it through the [`lanes`](super::lanes). The scheduler knows only these two types; which queue is behind them is chosen when it starts:
 //!
 //! | queue | when | push and pop | a steal |
 //! |---|---|---|---|
@@ -21,8 +21,6 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-pub(crate) use deque::Injector;
-
 /// How many tasks one theft moves at most. The victim waits for it at its next pop; a task costs a few nanoseconds. A guess.
 const STEAL_MAX: usize = 64 * 1024;
 
@@ -35,11 +33,7 @@ const BACKLOG_SPINS: usize = if cfg!(shuttle) { 2 } else { 200 };
 
 /// The owner's end of a worker's queue.
 pub(crate) enum Local {
-    Fast {
-        owner: fast_queue::Owner<Header>,
-        /// What came out of the injector, on its way: empty between calls.
-        passage: deque::Local,
-    },
+    Fast(fast_queue::Owner<Header>),
     Portable(deque::Local),
 }
 
@@ -66,8 +60,7 @@ impl Local {
     pub(crate) fn new() -> (Self, Stealer) {
         if is_fast() {
             let (owner, queue) = fast_queue::Owner::new();
-            let (passage, _) = deque::Local::new();
-            (Self::Fast { owner, passage }, Stealer::Fast(queue))
+            (Self::Fast(owner), Stealer::Fast(queue))
         } else {
             let (local, stealer) = deque::Local::new();
             (Self::Portable(local), Stealer::Portable(stealer))
@@ -85,7 +78,7 @@ impl Local {
     #[inline(always)]
     pub(crate) fn push_young(&self, task: Notified) {
         match self {
-            Self::Fast { owner, .. } => owner.push(task.into_raw()),
+            Self::Fast(owner) => owner.push(task.into_raw()),
             Self::Portable(local) => local.push(task),
         }
     }
@@ -93,7 +86,7 @@ impl Local {
     /// What was added up to now is not young any more.
     #[inline(always)]
     pub(crate) fn age(&self) {
-        if let Self::Fast { owner, .. } = self {
+        if let Self::Fast(owner) = self {
             owner.age();
         }
     }
@@ -101,13 +94,13 @@ impl Local {
     /// Whether [`pop_newest`](Self::pop_newest) might give something.
     #[inline(always)]
     pub(crate) fn has_young(&self) -> bool {
-        matches!(self, Self::Fast { owner, .. } if owner.has_young())
+        matches!(self, Self::Fast(owner) if owner.has_young())
     }
 
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Notified> {
         match self {
-            Self::Fast { owner, .. } => owner.pop().map(notified),
+            Self::Fast(owner) => owner.pop().map(notified),
             Self::Portable(local) => local.pop(),
         }
     }
@@ -116,7 +109,7 @@ impl Local {
     #[inline(always)]
     pub(crate) fn pop_newest(&self) -> Option<Notified> {
         match self {
-            Self::Fast { owner, .. } => owner.pop_newest().map(notified),
+            Self::Fast(owner) => owner.pop_newest().map(notified),
             Self::Portable(_) => None,
         }
     }
@@ -125,21 +118,21 @@ impl Local {
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Fast { owner, .. } => owner.len(),
+            Self::Fast(owner) => owner.len(),
             Self::Portable(local) => local.len(),
         }
     }
 
     /// Gives back memory that was not needed since the last call.
     pub(crate) fn trim(&self) {
-        if let Self::Fast { owner, .. } = self {
+        if let Self::Fast(owner) = self {
             owner.trim();
         }
     }
 
     /// Whether there is memory that [`trim`](Self::trim) may give back one day.
     pub(crate) fn has_excess(&self) -> bool {
-        matches!(self, Self::Fast { owner, .. } if owner.has_excess())
+        matches!(self, Self::Fast(owner) if owner.has_excess())
     }
 }
 
@@ -147,7 +140,7 @@ impl Stealer {
     /// Moves up to half of the queue's tasks into `into` and returns the first of them.
     pub(crate) fn steal_into(&self, into: &Local) -> Option<Notified> {
         match (self, into) {
-            (Self::Fast(queue), Local::Fast { owner, .. }) => {
+            (Self::Fast(queue), Local::Fast(owner)) => {
                 queue.steal_into(owner, STEAL_MAX).map(notified)
             }
             (Self::Portable(stealer), Local::Portable(local)) => stealer.steal_into(local),
@@ -178,37 +171,6 @@ impl Stealer {
     }
 }
 
-impl Injector {
-    /// Moves some tasks into `into` and returns the first of them.
-    pub(crate) fn steal_into(&self, into: &Local) -> Option<Notified> {
-        match into {
-            Local::Fast { owner, passage } => {
-                let first = self.steal_batch_and_pop(passage);
-                pass_on(passage, owner);
-                first
-            }
-            Local::Portable(local) => self.steal_batch_and_pop(local),
-        }
-    }
-
-    /// Moves some tasks into `into`, in their order.
-    pub(crate) fn move_into(&self, into: &Local) {
-        match into {
-            Local::Fast { owner, passage } => {
-                self.steal_batch(passage);
-                pass_on(passage, owner);
-            }
-            Local::Portable(local) => self.steal_batch(local),
-        }
-    }
-}
-
-fn pass_on(passage: &deque::Local, owner: &fast_queue::Owner<Header>) {
-    while let Some(task) = passage.pop() {
-        owner.push(task.into_raw());
-    }
-}
-
 fn notified(cell: NonNull<Header>) -> Notified {
     // SAFETY: queues are given `Notified`s only, and give each to one taker.
     unsafe { Notified::from_raw(cell) }
@@ -223,13 +185,5 @@ impl fmt::Debug for Local {
 impl fmt::Debug for Stealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stealer").field("len", &self.len()).finish()
-    }
-}
-
-impl fmt::Debug for Injector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Injector")
-            .field("len", &self.len())
-            .finish()
     }
 }

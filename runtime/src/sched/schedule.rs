@@ -1,48 +1,17 @@
 //! Where does a woken, spawned or freed task go?
 //!
-//! On a worker of its own runtime: into the worker's slot or queue, its cell into the worker's slab. Anywhere else: through the injector,
-//! and its cell through the remote stack of the slab it came from.
+//! On a worker of its own runtime: into the worker's slot or queue, its cell into the worker's slab. Anywhere else: through a lane
+//! ([`outside`](super::outside)), and its cell through the remote stack of the slab it came from.
 
 use super::context::with_core;
 use super::core::Core;
-use super::shared::{Outside, Shared};
+use super::shared::Shared;
 use crate::sys::sync::Arc;
-use crate::task::harness;
 use crate::task::header::Header;
-use crate::task::join::JoinHandle;
 use crate::task::refs::Notified;
 use crate::task::schedule::Schedule;
 use crate::util::slab::{self, Class};
 use std::ptr::NonNull;
-
-impl Shared {
-    /// Makes a task from a thread that is no worker of this scheduler. If it has ended, the future is dropped at once.
-    pub(crate) fn spawn_outside<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let (task, handle) = {
-            let outside = self.outside.lock();
-            let Some(Outside { slab, .. }) = outside.as_ref() else {
-                drop(outside);
-                return JoinHandle::never_started();
-            };
-            let cell = slab.alloc(harness::class_of::<F>());
-            // Under the lock, so that the shutdown, which takes the slab under it, never meets a half-made task.
-            // SAFETY: a fresh cell of the right class, from a slab of this scheduler.
-            unsafe { harness::init::<F, Self>(cell, future) }
-        };
-        self.inject(task);
-        handle
-    }
-
-    /// Puts a task into the injector and sees to it that somebody looks.
-    pub(super) fn inject(&self, task: Notified) {
-        self.injector.push(task);
-        self.unpark(self.idle.wake_one_from_outside());
-    }
-}
 
 impl Drop for Shared {
     fn drop(&mut self) {

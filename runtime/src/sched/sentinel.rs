@@ -2,13 +2,13 @@
 //!
 //! A thread of the scheduler's own looks every [`TICK`] whether each worker (and spare) that is awake has begun another poll since the last look. If
 //! one has not, and somebody sleeps who could help, the sentinel takes out what stands behind it (the task in its slot, the
-//! readiness in its driver, its expired timers), puts it into the injector and wakes a sleeper; for its queue the wake alone is
+//! readiness in its driver, its expired timers), puts it into a lane and wakes a sleeper; for its queue and for the lanes the wake alone is
 //! enough, since that can be stolen from.
 //!
 //! It also calls each worker that is awake: *look at the clock*. A batch of polls that were short the last time may take long this time.
 //!
 //! So what is stranded stays so for at most two ticks and a wake-up. If nobody sleeps, because the others have work of their own or are stuck too, the sentinel does
-//! the same every [`BUSY_TICK`], and asks for somebody who steals from the queue: a worker that is only busy looks at the injector and at such calls once per batch. Where
+//! the same every [`BUSY_TICK`], and asks for somebody who steals from the queue: a worker that is only busy looks at the lanes and at such calls once per batch. Where
 //! every worker is stuck (or there is one only) a spare is called ([`stand_in`](super::stand_in)). Where there may be none, the tasks have to wait, but a thread in `block_on`, or another
 //! runtime's task, is told in time, for instance that a deadline has passed. What was seen is recorded ([`stuck`](super::stuck)) and told ([`warning`](super::warning)). When all workers have been asleep for a while the sentinel sleeps too,
 //! until the first of them that wakes up tells it.
@@ -192,7 +192,7 @@ impl<'a> Watch<'a> {
             let worker = &mut self.watched[index];
             match worker.look(since) {
                 Seen::Asleep => {}
-                Seen::Moving => is_in_doubt |= worker.remote.has_tasks_behind(),
+                Seen::Moving => is_in_doubt |= self.shared.has_tasks_behind(&worker.remote),
                 Seen::Stuck => self.help(index),
             }
         }
@@ -251,6 +251,11 @@ impl<'a> Watch<'a> {
 }
 
 impl Shared {
+    /// Whether a task stands in the slot or the queue of a worker, or in a lane that it may have promised to come back to.
+    fn has_tasks_behind(&self, worker: &Remote) -> bool {
+        !worker.slot.is_empty() || !worker.stealer.is_empty() || self.lanes.has_work()
+    }
+
     /// Puts the task in the slot of a worker that is stuck in one poll where others find it.
     pub(super) fn rescue_tasks(&self, stuck: &Remote) {
         if !stuck.slot.is_empty() {
@@ -286,13 +291,13 @@ impl Shared {
             stuck.timers.try_fire(self.clock.now(), ready);
         }
         self.rescues.events.add(ready.len());
-        // On this thread, which is no worker, woken tasks go through the injector, and each wakes a sleeper if nobody searches.
+        // On this thread, which is no worker, woken tasks go through its lane, and `send_help_for` sees to it that somebody looks.
         ready.wake_all();
     }
 
-    /// Wakes a thief for the queue of a worker that is stuck in one poll.
+    /// Wakes a thief for the queue of a worker that is stuck in one poll; and for the lanes, since it may be the one that has promised to come back to them.
     fn send_help_for(&self, stuck: &Remote) {
-        if !stuck.stealer.is_empty() {
+        if !stuck.stealer.is_empty() || self.lanes.has_work() {
             self.unpark(self.idle.wake_one_from_outside());
         }
     }

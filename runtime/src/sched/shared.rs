@@ -2,7 +2,9 @@
 
 use super::core::{Core, Cores};
 use super::idle::Idle;
-use super::queue::{Injector, Local, Stealer};
+use super::lanes::Lanes;
+use super::outside::{Entry, Outside};
+use super::queue::{Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
 use super::slot::{self, Slot};
@@ -14,17 +16,15 @@ use crate::driver::Driver;
 use crate::sys::barrier;
 use crate::sys::clock::Clock;
 use crate::sys::rng::RandomSource;
+use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sys::sync::{Arc, Mutex};
 use crate::task::header::Header;
 use crate::task::last_polled::LastPolled;
 use crate::task::refs::Notified;
 use crate::timer::Timers;
-use crate::util::slab::Slab;
 use std::fmt;
 use std::io;
 use std::sync::OnceLock;
-use std::time::Instant;
 
 /// What a scheduler is made of; one driver and one wheel for each worker.
 pub(crate) struct Config {
@@ -47,20 +47,13 @@ pub(crate) struct Shared {
     pub(super) spares: Spares<Box<Core>>,
     pub(super) rescues: Rescues,
     pub(super) random: Arc<dyn RandomSource>,
-    pub(super) injector: Injector,
+    /// Tasks from threads that are no workers; closed once the scheduler has ended.
+    pub(super) lanes: Lanes<Entry, Outside>,
     pub(super) idle: Idle,
     pub(super) sentinel: Sentinel,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) threads: Threads,
-    /// Cells of tasks spawned by threads that are no workers. None once the scheduler has ended.
-    pub(super) outside: Mutex<Option<Outside>>,
-}
-
-/// What threads that are no workers spawn with.
-pub(super) struct Outside {
-    pub(super) slab: Slab<Shared>,
-    pub(super) trimmed: Instant,
 }
 
 /// What others may reach of one worker. On lines of its own: its owner writes `polls` all the time.
@@ -106,18 +99,14 @@ impl Shared {
             spares: Spares::new(config.spares_max),
             rescues: Rescues::default(),
             random: config.random,
-            injector: Injector::new(),
+            lanes: Lanes::new(workers),
             idle: Idle::new(workers),
             sentinel: Sentinel::new(),
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
             threads: Threads::new(config.threads),
-            outside: Mutex::new(None),
         });
-        *shared.outside.lock() = Some(Outside {
-            slab: Slab::new(shared.clone()),
-            trimmed: shared.clock.now(),
-        });
+        shared.lanes.open(|| Outside::new(&shared));
         let cores = owners.into_iter().enumerate();
         let cores = cores.map(|(index, (queue, slot))| Core::new(&shared, index, queue, slot));
         let cores = cores.collect();
@@ -188,7 +177,7 @@ impl Shared {
 
     /// Whether anything stands in a queue that anybody may take from.
     pub(super) fn has_visible_work(&self) -> bool {
-        !self.injector.is_empty() || self.everybody().any(|remote| !remote.stealer.is_empty())
+        self.lanes.has_work() || self.everybody().any(|remote| !remote.stealer.is_empty())
     }
 }
 

@@ -16,11 +16,12 @@
 //! that step 3 begins under, and while another is out ([`Shutdown::admit`]).
 //!
 //! Nobody waits for itself, so a runtime may be dropped anywhere, also within one of its own tasks. Tasks that are spawned from step 3 on, by destructors
-//! or guests, find the outside slab gone (or are cancelled with the rest) and are dropped at once.
+//! or guests, find the lanes closed (or are cancelled with the rest) and are dropped at once.
 //!
 //! Entries left in queues and slots are forgotten: they hold no reference, and step 3 finds their tasks in the slabs.
 
 use super::core::{Core, Cores};
+use super::outside::Outside;
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::sync::thread::{self, JoinHandle};
@@ -176,7 +177,7 @@ impl Shared {
         if let Some(at_quiet) = at_quiet {
             at_quiet();
         }
-        let outside = self.outside.lock().take().map(|outside| outside.slab);
+        let outside = self.lanes.close().into_iter().map(Outside::into_slab);
         let cores = std::mem::take(&mut self.shutdown.cores.lock().cores);
         let spares = self.spares.take_all();
         let slabs = cores.into_iter().chain(spares);

@@ -1,6 +1,6 @@
 //! How does a spare worker go on when every worker is stuck, and who calls it?
 //!
-//! The sentinel does ([`SpareWatch`]), when each worker has been in the same poll for [`SPARE_AFTER`], so has each spare that works, and work waits: in the injector, in a queue or a
+//! The sentinel does ([`SpareWatch`]), when each worker has been in the same poll for [`SPARE_AFTER`], so has each spare that works, and work waits: in a lane, in a queue or a
 //! slot, or because of readiness and timers that the sentinel has just fired. One at a time: before the next is called, the last must be stuck too.
 //! A spare that computes is given more time for that, since another one would not get a processor either.
 //!
@@ -12,7 +12,7 @@
 //! | sweeps and fires, between batches | its own poller and wheel | those of the worker it stands in for |
 //! | timers and descriptors of tasks it polls | are registered with it | with a worker in turn, as on threads that are no workers |
 //! | in the idle protocol | searches and sleeps, is woken for work | does neither: it looks around uncounted, and only the sentinel calls it |
-//! | out of work, or a worker is free again | sleeps | gives what it has to the injector and parks; its thread ends after [`KEPT`] |
+//! | out of work, or a worker is free again | sleeps | gives what it has to a lane and parks; its thread ends after [`KEPT`] |
 //!
 //! That a spare counts nowhere means that it holds back nobody's wake-ups. What it pushes into its queue is announced as by a worker. In a runtime with one
 //! worker, which falls asleep without the heavy barrier, that announcement may be missed; then the spare runs the task itself, or, if it is stuck, the sentinel wakes the worker for it.
@@ -68,15 +68,10 @@ impl Core {
         self.is_spare && !self.shared.spares.is_needed()
     }
 
-    /// Gives what it has to whoever comes to the injector.
+    /// Gives what it has to whoever comes to this thread's lane.
     pub(super) fn hand_over(&self) {
-        let mut any = false;
         while let Some(task) = self.next_task() {
-            self.shared.injector.push(task);
-            any = true;
-        }
-        if any {
-            self.shared.unpark(self.shared.idle.wake_one_from_outside());
+            self.shared.inject(task);
         }
     }
 
@@ -112,8 +107,7 @@ impl Core {
 
     /// Where a worker looks that searches, without being counted as one.
     fn look_around_uncounted(&self) -> Option<Notified> {
-        let injected = self.shared.injector.steal_into(&self.queue);
-        injected
+        self.take_from_outside()
             .or_else(|| self.steal_tasks())
             .or_else(|| self.steal_readiness())
     }

@@ -1,6 +1,6 @@
 //! Where does a worker look when it has nothing to do?
 //!
-//! In this order: the injector; the siblings' queues, beginning at a random one; then, of siblings that are busy, the readiness in their
+//! In this order: the lanes, where it finds tasks from outside; the siblings' queues, beginning at a random one; then, of siblings that are busy, the readiness in their
 //! drivers and the expired timers in their wheels. What a sibling sleeps over is left to it: it waits for the same events.
 
 use super::core::Core;
@@ -14,30 +14,26 @@ use crate::task::refs::Notified;
 impl Core {
     /// Finds a task to run: elsewhere, since the own queue is empty.
     pub(super) fn find_work(&self) -> Option<Notified> {
-        if !self.is_searching.get() {
-            self.is_searching.set(self.shared.idle.begin_search());
-        }
-        let task = self.look_around();
-        if task.is_some() {
-            if self.is_searching.get() {
-                self.end_search();
-            } else if self.queue.len() > 0 {
-                // The injector gave more than one. On their way nobody saw them, so that those who search may have given up meanwhile.
-                self.shared.unpark(self.shared.idle.wake_one_for_work());
+        // Before the search, since who does not search holds back nobody's wakes: the end of a search costs a heavy barrier where others sleep.
+        let task = self.take_from_outside().or_else(|| {
+            if !self.is_searching.get() {
+                self.is_searching.set(self.shared.idle.begin_search());
             }
+            self.look_around()
+        });
+        if task.is_some() {
+            self.end_search();
         }
         task
     }
 
     fn look_around(&self) -> Option<Notified> {
-        if let Some(task) = self.shared.injector.steal_into(&self.queue) {
-            self.served_outside.set(true);
-            return Some(task);
-        }
         if !self.is_searching.get() {
             return None;
         }
-        self.steal_tasks().or_else(|| self.steal_readiness())
+        self.steal_tasks()
+            .or_else(|| self.steal_readiness())
+            .or_else(|| self.take_from_outside())
     }
 
     pub(super) fn steal_tasks(&self) -> Option<Notified> {

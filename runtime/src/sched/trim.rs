@@ -33,20 +33,25 @@ impl Core {
 impl Shared {
     /// Gives unused memory of the tasks spawned from outside back; whichever worker comes first does it.
     fn trim_outside(&self, now: Instant) {
-        let Some(mut outside) = self.outside.try_lock() else {
-            return;
-        };
-        if let Some(outside) = outside.as_mut() {
+        self.lanes.look_after(|inside| {
+            let Some((tasks, outside)) = inside else {
+                return;
+            };
             if now.saturating_duration_since(outside.trimmed) >= TRIM_INTERVAL {
                 outside.trimmed = now;
                 outside.slab.trim();
+                tasks.trim();
             }
-        }
+        });
     }
 
     fn has_excess_outside(&self) -> bool {
-        let outside = self.outside.try_lock();
-        // If it is locked, somebody spawns: better look again.
-        outside.is_none_or(|outside| outside.as_ref().is_some_and(|it| it.slab.has_excess()))
+        let mut has_excess = false;
+        self.lanes.look_after(|inside| {
+            // If it is locked, somebody spawns: better look again.
+            has_excess |= inside
+                .is_none_or(|(tasks, outside)| outside.slab.has_excess() || tasks.has_excess());
+        });
+        has_excess
     }
 }

@@ -115,11 +115,6 @@ impl Watched {
 }
 
 impl Remote {
-    /// Whether a task stands in its slot or its queue.
-    pub(super) fn has_tasks_behind(&self) -> bool {
-        !self.slot.is_empty() || !self.stealer.is_empty()
-    }
-
     pub(super) fn is_asleep(&self) -> bool {
         // ORDERING: Relaxed: a hint for a tick; before the sentinel sleeps it comes after the heavy barrier in `sleep_until_called`.
         self.is_asleep.load(Ordering::Relaxed)

@@ -59,6 +59,24 @@ where
     (notified, handle)
 }
 
+/// Builds a task in a cell: queued, and nobody has a handle.
+///
+/// # Safety
+///
+/// As for [`init`].
+#[inline]
+pub(crate) unsafe fn init_detached<F, S>(cell: NonNull<u8>, future: F) -> Notified
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: passed on to the caller.
+    let (task, handle) = unsafe { init::<F, S>(cell, future) };
+    handle.detach_unseen();
+    task
+}
+
 /// Cancels the task in a cell, if there is one that is neither complete nor running: its future is dropped and its joiner told.
 ///
 /// # Safety

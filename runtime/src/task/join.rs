@@ -144,6 +144,18 @@ impl<T> JoinHandle<T> {
         drop(self);
     }
 
+    /// Lets a task run on by itself that nobody else has seen yet: without a locked instruction.
+    pub(crate) fn detach_unseen(self) {
+        if self
+            .inner
+            .task()
+            .is_some_and(|task| task.state.detach_unshared())
+        {
+            // The reference is not counted any more.
+            std::mem::forget(self);
+        }
+    }
+
     /// Takes the output of a complete task and lets go of the cell.
     fn take(&mut self) -> Result<T, JoinError> {
         let cell = self.inner.0;

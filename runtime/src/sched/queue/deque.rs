@@ -1,4 +1,4 @@
-//! The door to crossbeam-deque: the injector, and the worker's queue where the kernel has no membarrier(2).
+//! The door to crossbeam-deque: the worker's queue where the kernel has no membarrier(2).
 
 use crate::sys::sync::hint;
 use crate::task::refs::Notified;
@@ -14,9 +14,6 @@ pub(crate) struct Local(crossbeam::Worker<Notified>);
 
 /// The thieves' end of a worker's queue.
 pub(crate) struct Stealer(crossbeam::Stealer<Notified>);
-
-/// The queue for tasks from outside. Its length is bounded only by memory: refusing a wake would lose it.
-pub(crate) struct Injector(crossbeam::Injector<Notified>);
 
 impl Local {
     pub(super) fn new() -> (Self, Stealer) {
@@ -53,34 +50,6 @@ impl Stealer {
             }
         }
         Some(first)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl Injector {
-    pub(crate) fn new() -> Self {
-        Self(crossbeam::Injector::new())
-    }
-
-    pub(crate) fn push(&self, task: Notified) {
-        self.0.push(task);
-    }
-
-    /// Moves some tasks into `into` and returns the first of them.
-    pub(super) fn steal_batch_and_pop(&self, into: &Local) -> Option<Notified> {
-        retry(|| self.0.steal_batch_and_pop(&into.0))
-    }
-
-    /// Moves some tasks into `into`, in their order.
-    pub(super) fn steal_batch(&self, into: &Local) {
-        retry(|| self.0.steal_batch(&into.0));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {

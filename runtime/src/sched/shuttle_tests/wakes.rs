@@ -275,7 +275,7 @@ fn shuttle_sched_a_yield_is_shared() {
     explore("shuttle_sched_a_yield_is_shared", 20, a_yield_is_shared);
 }
 
-/// A worker that may not search, since the other one does, or is busy, gets two tasks out of the injector at once; the other one has seen neither and falls asleep. The
+/// A worker that may not search, since the other one does, or is busy, gets two tasks out of a lane at once; the other one has seen neither and falls asleep. The
 /// first of the two lasts until the second has begun. (It was stranded until the sentinel came.)
 fn what_came_along_is_announced(random: XorShift) {
     let world = World::start(2, Time::StandsStill);
