@@ -14,6 +14,7 @@ use filch_bench_common::{Bench, Cannot, Job, Work, Writer, counters, cpu, one_by
 use may::coroutine::{JoinHandle, sleep, yield_now};
 use may::go;
 use may::sync::Blocker;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +27,10 @@ const SLEEP_LONGEST_MS: u64 = 100;
 
 /// So many coroutines with stacks of two mappings each find room in a process, and something else beside them.
 const COROUTINES_MAX: usize = 30_000;
+/// What a busy one computes.
+const STEPS: usize = 1000;
+const FACTOR: u64 = 6_364_136_223_846_793_005;
+const SUMMAND: u64 = 1_442_695_040_888_963_407;
 
 pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
     may::config().set_workers(job.workers);
@@ -35,6 +40,7 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::EmptyDetached => Box::new(move || run(move || detached(size))),
         Work::EmptyJoined => Box::new(move || run(move || joined(size))),
         Work::EmptyOutside => Box::new(move || outside(size)),
+        Work::BusyDetached => Box::new(move || run(move || busy(size))),
         Work::ParkedDetached | Work::ParkedJoined | Work::SleepsBytes => {
             return Err(Cannot(
                 "a million stacks are more mappings than Linux allows",
@@ -88,6 +94,23 @@ fn detached(tasks: usize) -> Duration {
     timed(|| {
         for _ in 0..tasks {
             drop(go!(counters::add_one));
+        }
+        while counters::sum() != goal {
+            sleep(LOOK_EVERY);
+        }
+    })
+}
+
+fn busy(tasks: usize) -> Duration {
+    let goal = counters::sum() + tasks;
+    timed(|| {
+        for task in 0..tasks {
+            drop(go!(move || {
+                black_box((0..STEPS).fold(black_box(task as u64), |x, _| {
+                    x.wrapping_mul(FACTOR).wrapping_add(SUMMAND)
+                }));
+                counters::add_one();
+            }));
         }
         while counters::sum() != goal {
             sleep(LOOK_EVERY);
