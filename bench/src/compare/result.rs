@@ -153,6 +153,7 @@ pub(super) mod tests {
     pub(in super::super) fn found(name: &'static str) -> Found {
         Found {
             name,
+            what: "somebody",
             is_filch: name == "filch",
             version: "1.2.3".to_owned(),
             program: name.into(),

@@ -497,6 +497,11 @@ fn fib_calls(n: usize) -> usize {
     2 * next - 1
 }
 
+/// Whether a unit of this name is one of which more is better.
+pub(super) fn is_rate(unit: &str) -> bool {
+    unit.ends_with("/s")
+}
+
 impl Unit {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -509,7 +514,7 @@ impl Unit {
 
     /// Whether more is better, as where its figures are so many of something per second.
     pub(super) fn is_rate(self) -> bool {
-        self.name().ends_with("/s")
+        is_rate(self.name())
     }
 
     /// A process's figure, in seconds or in bytes, in this unit.
