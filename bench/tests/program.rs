@@ -1,6 +1,8 @@
 //! Does the program keep what its users rely on: flags, JSON, exit status?
 
 use serde_json::Value;
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 const KEYS: [&str; 13] = [
@@ -115,6 +117,9 @@ fn bad_arguments_end_with_status_2_and_one_line() {
         "compare --workloads empty,,fib",
         "compare --peers nobody",
         "compare --list --json",
+        "compare --list --report target/report",
+        "compare --history --tasks 5",
+        "history nowhere.json",
         "compare extra",
     ] {
         let output = run(line);
@@ -216,6 +221,56 @@ fn kinds_of_two_units_have_a_table_each() {
     let bytes = text.find("sleeps: bytes for each").expect("memory");
     assert!(text[cpu..bytes].contains("cpu,1") && !text[cpu..bytes].contains("bytes,1"));
     assert!(text[bytes..].contains("bytes,1"), "{text}");
+}
+
+#[test]
+fn the_report_is_a_page_and_everything_measured() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a report");
+    let output = Command::new(env!("CARGO_BIN_EXE_filch-bench"))
+        .args(
+            "compare --peers filch --workloads fib,workers --tasks 100 --rounds 2 --json --report"
+                .split(' '),
+        )
+        .arg(&folder)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let read = |name| fs::read_to_string(folder.join(name)).expect("it is written");
+    let json: Value = serde_json::from_str(&read("compare.json")).expect("it is JSON");
+    let rows = json["rows"].as_array().expect("an array");
+    assert_eq!(
+        rows.len(),
+        text(&output.stdout).lines().count(),
+        "as many as --json has lines"
+    );
+    for (row, line) in rows.iter().zip(text(&output.stdout).lines()) {
+        let line: Value = serde_json::from_str(line).expect("each line is JSON");
+        for key in COMPARE_KEYS {
+            assert_eq!(row[key], line[key], "{key}");
+        }
+        assert_eq!(row["figures"].as_array().map(Vec::len), Some(2));
+    }
+    assert_eq!(json["options"]["tasks"], 100);
+    let page = read("index.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.contains("id=\"fib\"") && page.contains("id=\"workers\""));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_measured() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a file");
+    fs::write(&file, "").expect("it can be written");
+    let output = Command::new(env!("CARGO_BIN_EXE_filch-bench"))
+        .args("compare --peers filch --json --report".split(' '))
+        .arg(&file)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty());
+    assert!(
+        text(&output.stderr).contains("the report cannot be written to"),
+        "{output:?}"
+    );
 }
 
 #[test]

@@ -19,6 +19,9 @@ smallest and the largest, and the ratio to filch's median. Whoever is no peer of
 one workload, or is not installed, is named with the reason. `compare --list` says what each workload
 measures and what not, and who the peers are and where they come from.
 
+--report DIR writes DIR/index.html, a page complete in itself, and DIR/compare.json, each round's
+figures. --history keeps medians and extremes in bench/history, for `filch-bench history` to compare.
+
 All peers in Rust are built with filch's own release profile, into bench/peers/target, on first use.";
 
 #[derive(Debug, Args)]

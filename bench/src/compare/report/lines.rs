@@ -21,7 +21,7 @@ const LEFT: f64 = 44.0;
 const NAMES: f64 = 126.0;
 /// From name to name.
 const NAME: f64 = 15.0;
-/// So many muted colours there are for peers, in turn; the style has them.
+/// So many muted colours there are for peers, in turn, and then again with dashes; the style has them.
 const TONES: usize = 6;
 
 /// A peer's points, from left to right.
@@ -96,9 +96,14 @@ fn series<'a>(told: &Told, rows: &[&'a Row], peers: &[&'a str]) -> Vec<Series<'a
             .map(|row| (position(told, row) as f64, row.spread()))
             .collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let dashed = if index % (2 * TONES) < TONES {
+            ""
+        } else {
+            " dashed"
+        };
         let class = match peer {
             "filch" => "filch".to_owned(),
-            _ => format!("tone{}", index % TONES),
+            _ => format!("tone{}{dashed}", index % TONES),
         };
         if !points.is_empty() {
             all.push(Series {
@@ -138,6 +143,7 @@ fn axes(
         line(xml, "grid", (LEFT, y), (right, y));
         letters(xml, "tick", "end", (LEFT - 5.0, y + 4.0), &short(tick));
     }
+    line(xml, "grid", (LEFT, bottom), (right, bottom));
     let mut ticks = positions.to_vec();
     ticks.sort_by(f64::total_cmp);
     ticks.dedup();

@@ -7,7 +7,7 @@ use super::super::change::{self, Change};
 use super::super::history::History;
 use super::data::Data;
 use super::number::{figure, times};
-use super::summary::{self, Duel, Verdict};
+use super::summary::{self, Duel, Ratios, Verdict};
 use super::table::{self, Cell, Line};
 use super::xml::Xml;
 
@@ -63,27 +63,19 @@ fn best(xml: &mut Xml, duels: &[(&str, Vec<Duel<'_>>)]) {
         let ratios = summary::against_the_best(duels)?;
         let by_ratio = |a: &&Duel<'_>, b: &&Duel<'_>| a.ratio.total_cmp(&b.ratio);
         let closest = duels.iter().min_by(by_ratio)?;
+        let variants = match duels.len() {
+            1 => "1 variant".to_owned(),
+            several => format!("{several} variants"),
+        };
         Some(Line::of(vec![
-            Cell::text(*workload),
-            Cell::figure(duels.len().to_string()),
-            Cell::figure(times(ratios.mean)),
-            Cell::figure(format!(
-                "{} .. {}",
-                figure(ratios.least),
-                figure(ratios.most)
-            )),
+            Cell::text(*workload).with(variants),
+            mean(&ratios),
             Cell::text(&closest.best.peer).with(spaced(&closest.filch.variant)),
         ]))
     });
-    let caption = "filch against the best peer of each variant: the peer's median by filch's (of rates the inverse), the geometric mean of a \
-        workload's variants. Above 1 filch is ahead.";
-    let heads = [
-        "Workload",
-        "Variants",
-        "Mean",
-        "least .. most",
-        "Closest, or furthest ahead",
-    ];
+    let caption = "filch against the best peer of each variant: the peer's median by filch's (of rates the inverse), above 1 where filch \
+        is ahead. The geometric mean of a workload's variants, least .. most under it, and against whom and where it is least.";
+    let heads = ["Workload", "Mean", "Least against"];
     table::draw(xml, caption, &heads, &lines.collect::<Vec<_>>());
 }
 
@@ -96,15 +88,7 @@ fn each(xml: &mut Xml, data: &Data) {
             let Some(ratios) = summary::against(data, told, &peer.name) else {
                 return Cell::figure("–");
             };
-            let cell = Cell::figure(times(ratios.mean));
-            if ratios.count == 1 {
-                return cell;
-            }
-            cell.with(format!(
-                "{} .. {}",
-                figure(ratios.least),
-                figure(ratios.most)
-            ))
+            mean(&ratios)
         });
         let mut cells = vec![Cell::text(&peer.name)];
         cells.extend(of_workloads);
@@ -113,6 +97,19 @@ fn each(xml: &mut Xml, data: &Data) {
     let caption = "filch against each peer: the same ratio over the variants that the peer does, least .. most under it. A dash where it does \
         none. There is no mean over workloads: it would depend on which there are.";
     table::draw(xml, caption, &heads, &lines.collect::<Vec<_>>());
+}
+
+/// The mean, and what it is the mean of.
+fn mean(ratios: &Ratios) -> Cell {
+    let cell = Cell::figure(times(ratios.mean));
+    if ratios.count == 1 {
+        return cell;
+    }
+    cell.with(format!(
+        "{} .. {}",
+        figure(ratios.least),
+        figure(ratios.most)
+    ))
 }
 
 fn changed(xml: &mut Xml, before: &History, now: &History) {

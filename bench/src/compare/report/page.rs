@@ -109,17 +109,17 @@ fn peers(xml: &mut Xml, data: &Data) {
     xml.leaf("h2", &[("id", &"peers")], "Peers");
     let lines = data.peers.iter().map(|peer| Line {
         cells: vec![
-            Cell::text(&peer.name),
-            Cell::text(&peer.version),
+            Cell::text(&peer.name).with(&peer.version),
             Cell::text(peer.what),
         ],
         is_filch: peer.name == "filch",
     });
+    let lines: Vec<_> = lines.collect();
     table::draw(
         xml,
         "Who took part",
-        &["Name", "Version", "What it is"],
-        &lines.collect::<Vec<_>>(),
+        &["Name, version", "What it is"],
+        &lines,
     );
     if data.missing.is_empty() {
         return;
@@ -127,16 +127,11 @@ fn peers(xml: &mut Xml, data: &Data) {
     let lines = data.missing.iter().map(|peer| {
         Line::of(vec![
             Cell::text(peer.name),
-            Cell::text(peer.what),
-            Cell::text(&peer.how),
+            Cell::text(&peer.how).with(peer.what),
         ])
     });
-    table::draw(
-        xml,
-        "Who is missing, and how to get it",
-        &["Name", "What it is", "How to get it"],
-        &lines.collect::<Vec<_>>(),
-    );
+    let lines: Vec<_> = lines.collect();
+    table::draw(xml, "Who is missing", &["Name", "How to get it"], &lines);
 }
 
 fn workload(xml: &mut Xml, data: &Data, told: &Told) {

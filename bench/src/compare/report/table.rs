@@ -1,7 +1,7 @@
 //! How does a table look on a page?
 //!
 //! A caption that says what the figures are, a head per column, the first cell of a row its head; and around it a box that scrolls by
-//! itself, also by keyboard, so that a wide table never makes the page wide.
+//! itself, also by keyboard, so that a wide table never makes the page wide. The caption stands outside of it, where it never scrolls away.
 
 use super::xml::Xml;
 
@@ -37,7 +37,14 @@ impl Cell {
     }
 
     fn write(&self, xml: &mut Xml) {
-        xml.text(&self.text);
+        // What stands between ` and ` is something to type.
+        for (index, part) in self.text.split('`').enumerate() {
+            if index % 2 == 0 {
+                xml.text(part);
+            } else {
+                xml.leaf("code", &[], part);
+            }
+        }
         if !self.small.is_empty() {
             xml.void("br", &[]);
             xml.leaf("small", &[], &self.small);
@@ -69,23 +76,27 @@ pub(super) fn draw(xml: &mut Xml, caption: &str, heads: &[&str], lines: &[Line])
         ("role", &"region"),
         ("aria-label", &caption),
     ];
-    xml.element("div", frame, |xml| {
-        xml.element("table", &[], |xml| {
-            xml.leaf("caption", &[], caption);
-            xml.element("thead", &[], |xml| {
-                xml.element("tr", &[], |xml| {
-                    for (index, head) in heads.iter().enumerate() {
-                        let class = lines.first().and_then(|line| line.cells.get(index));
-                        let class = class.map_or("text", |cell| cell.class);
-                        xml.leaf("th", &[("scope", &"col"), ("class", &class)], head);
-                    }
+    xml.element("figure", &[], |xml| {
+        xml.leaf("figcaption", &[], caption);
+        xml.element("div", frame, |xml| {
+            xml.element("table", &[], |xml| {
+                xml.element("thead", &[], |xml| {
+                    xml.element("tr", &[], |xml| head(xml, heads, lines));
                 });
-            });
-            xml.element("tbody", &[], |xml| {
-                lines.iter().for_each(|line| row(xml, line))
+                xml.element("tbody", &[], |xml| {
+                    lines.iter().for_each(|line| row(xml, line));
+                });
             });
         });
     });
+}
+
+fn head(xml: &mut Xml, heads: &[&str], lines: &[Line]) {
+    for (index, head) in heads.iter().enumerate() {
+        let class = lines.first().and_then(|line| line.cells.get(index));
+        let class = class.map_or("text", |cell| cell.class);
+        xml.leaf("th", &[("scope", &"col"), ("class", &class)], head);
+    }
 }
 
 fn row(xml: &mut Xml, line: &Line) {

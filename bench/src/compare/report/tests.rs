@@ -2,7 +2,7 @@
 
 use super::super::history::History;
 use super::super::peer::{Missing, PEERS};
-use super::super::workload::WORKLOADS;
+use super::super::workload::{WORKLOADS, is_rate};
 use super::axis::width;
 use super::data::{Data, LeftOut, Options, Row, TakesPart, Told};
 use super::number::figure;
@@ -42,7 +42,11 @@ pub(super) fn data(mut rows: Vec<Row>) -> Data {
             .filter(is_same)
             .filter(|other| other.peer == "filch");
         row.filch_median = filch.next().map(|filch| filch.median);
-        row.ratio = row.filch_median.map(|filch| row.median / filch);
+        let ratio = row.filch_median.map(|filch| match is_rate(&row.unit) {
+            true => filch / row.median,
+            false => row.median / filch,
+        });
+        row.ratio = ratio.filter(|ratio| ratio.is_finite());
     }
     let unique = |names: Vec<String>| {
         let mut kept: Vec<String> = Vec::new();
@@ -239,7 +243,7 @@ fn every_row_is_in_a_table_and_in_a_plot() {
     assert!(
         tables
             .iter()
-            .any(|table| table.contains("pip install gevent")),
+            .any(|table| table.contains("pip install gevent brings it")),
         "who is missing"
     );
 }
@@ -320,6 +324,17 @@ fn nothing_is_loaded_from_anywhere() {
     }
     assert!(!include_str!("style.css").contains("url("));
     assert!(!include_str!("style.css").contains("@import"));
+}
+
+/// For eyes: docs/HACKING.md says what to do with it.
+#[test]
+#[ignore = "writes a page to look at"]
+fn a_page_of_everything() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/report");
+    std::fs::create_dir_all(folder).expect("the folder can be made");
+    let file = format!("{folder}/everything.html");
+    std::fs::write(&file, page(&everything(), None)).expect("the page can be written");
+    println!("{file}");
 }
 
 /// The least box that a text may need: left, top, right, bottom.
