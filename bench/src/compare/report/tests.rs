@@ -105,6 +105,11 @@ fn everything() -> Data {
             for (index, peer) in PEERS.iter().enumerate() {
                 let median =
                     0.017 * 2.6_f64.powi(index as i32) * (1.0 + case.job.size as f64 / 1e6);
+                // Lines that end upon each other, too.
+                let median = match case.kind {
+                    "busy,warm" => 5.0 + 0.001 * index as f64,
+                    _ => median,
+                };
                 let mut row = row(workload.name, &case.variant, peer.name, median);
                 (row.kind, row.size, row.workers) =
                     (case.kind.to_owned(), case.job.size, case.job.workers);
