@@ -25,7 +25,7 @@ const (
 	parkedAtOnce  = 1000
 	yieldingTasks = 1000
 	children      = 10
-	steps         = 1000
+	steps         = 500
 	shards        = 64
 	sleepLongest  = 100
 	sleepLong     = time.Hour
@@ -66,16 +66,18 @@ func detached(tasks int) {
 	untilCounted(goal)
 }
 
-// Where what a busy goroutine computes would go if it were ever 0, so that it is computed.
+// Where what a busy goroutine computes would go if it were ever 0, so that it is computed. The steps are those of bench/common.
 var found atomic.Uint64
 
 func busy(tasks int) {
 	goal := sum() + tasks
 	for i := 0; i < tasks; i++ {
 		go func() {
-			x := uint64(i)
+			x := uint64(i) + 1
 			for step := 0; step < steps; step++ {
-				x = x*6364136223846793005 + 1442695040888963407
+				x ^= x << 13
+				x ^= x >> 7
+				x ^= x << 17
 			}
 			if x == 0 {
 				found.Store(x)

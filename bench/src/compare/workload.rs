@@ -113,7 +113,7 @@ what empty does not; one start by itself (1000 are measured 500 times, and their
         measures: "\
 what each of 500 000 coroutines costs with so many workers, whatever the number of cores. detached:
 those of empty, where one task starts all and a worker more can only take them away from it; busy: each
-computes for about a microsecond (a chain of 1000 multiplications), which is work that workers can share.",
+computes for about a microsecond (500 steps of a generator), which is work that workers can share.",
         measures_not: "\
 what empty does not; coroutines that start others",
         kinds: &[

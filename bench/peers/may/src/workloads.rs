@@ -9,12 +9,12 @@
 //! that has a coroutine which only yields, may 0.3.51 never starts new ones.
 
 use crate::latency;
+use filch_bench_common::busy::compute;
 use filch_bench_common::clock::{block_for, now};
 use filch_bench_common::{Bench, Cannot, Job, Work, Writer, counters, cpu, one_by_one};
 use may::coroutine::{JoinHandle, sleep, yield_now};
 use may::go;
 use may::sync::Blocker;
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,10 +27,6 @@ const SLEEP_LONGEST_MS: u64 = 100;
 
 /// So many coroutines with stacks of two mappings each find room in a process, and something else beside them.
 const COROUTINES_MAX: usize = 30_000;
-/// What a busy one computes.
-const STEPS: usize = 1000;
-const FACTOR: u64 = 6_364_136_223_846_793_005;
-const SUMMAND: u64 = 1_442_695_040_888_963_407;
 
 pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
     may::config().set_workers(job.workers);
@@ -106,9 +102,7 @@ fn busy(tasks: usize) -> Duration {
     timed(|| {
         for task in 0..tasks {
             drop(go!(move || {
-                black_box((0..STEPS).fold(black_box(task as u64), |x, _| {
-                    x.wrapping_mul(FACTOR).wrapping_add(SUMMAND)
-                }));
+                compute(task);
                 counters::add_one();
             }));
         }
