@@ -31,7 +31,7 @@ pub(super) fn draw(xml: &mut Xml, id: &str, told: &Told, variant: &str, rows: &[
     let bottom = ROW * rows.len() as f64 + 4.0;
     let notes = notes(told, &axis);
     let height = bottom + 20.0 + 14.0 * notes.len() as f64;
-    let title = format!("{} {variant}: medians", told.name);
+    let title = format!("{} {variant}: medians", told.title);
     let svg: &[(&str, &dyn std::fmt::Display)] = &[
         ("viewBox", &format!("0 0 {WIDTH} {height}")),
         ("role", &"img"),

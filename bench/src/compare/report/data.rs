@@ -47,10 +47,12 @@ pub(super) struct TakesPart {
     pub(super) what: &'static str,
 }
 
-/// A workload, as `--list` tells it.
+/// A workload, as `--list` tells it; one whose kinds have two units is two of them.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Told {
     pub(super) name: String,
+    /// The name, and where that is not enough the unit.
+    pub(super) title: String,
     pub(super) unit: String,
     pub(super) larger_is_better: bool,
     /// The unit in words.
@@ -89,6 +91,7 @@ pub(in super::super) struct Row {
 pub(super) struct LeftOut {
     pub(super) workload: String,
     pub(super) variant: String,
+    pub(super) unit: String,
     pub(super) peer: String,
     /// It broke; otherwise it is nothing that it does.
     pub(super) failed: bool,
@@ -123,7 +126,7 @@ impl Data {
         }
     }
 
-    /// Adds what came of one workload.
+    /// Adds what came of the cases of a workload that have one unit.
     pub(in super::super) fn add(&mut self, rows: &[result::Row<'_>]) {
         let Some(first) = rows.first() else { return };
         self.workloads
@@ -139,25 +142,39 @@ impl Data {
 }
 
 impl Data {
+    pub(super) fn rows_of<'a>(&'a self, told: &'a Told) -> impl Iterator<Item = &'a Row> {
+        let rows = self.rows.iter();
+        rows.filter(|row| (&row.workload, &row.unit) == (&told.name, &told.unit))
+    }
+
     /// The variants of a workload that somebody has a figure in, in their order.
-    pub(super) fn variants(&self, workload: &str) -> Vec<&str> {
-        let rows = self.rows.iter().filter(|row| row.workload == workload);
+    pub(super) fn variants<'a>(&'a self, told: &'a Told) -> Vec<&'a str> {
+        let rows = self.rows_of(told);
         let mut variants: Vec<_> = rows.map(|row| row.variant.as_str()).collect();
         variants.dedup();
         variants
     }
 
-    pub(super) fn rows_of(&self, workload: &str, variant: &str) -> Vec<&Row> {
-        let rows = self.rows.iter();
-        rows.filter(|row| row.workload == workload && row.variant == variant)
-            .collect()
+    pub(super) fn rows_in<'a>(&'a self, told: &'a Told, variant: &str) -> Vec<&'a Row> {
+        let rows = self.rows_of(told);
+        rows.filter(|row| row.variant == variant).collect()
+    }
+
+    pub(super) fn left_out_of<'a>(&'a self, told: &'a Told) -> impl Iterator<Item = &'a LeftOut> {
+        let all = self.left_out.iter();
+        all.filter(|one| (&one.workload, &one.unit) == (&told.name, &told.unit))
     }
 }
 
 impl Told {
     pub(super) fn of(workload: &Workload, unit: Unit) -> Self {
+        let title = match workload.units()[..] {
+            [_] => workload.name.to_owned(),
+            _ => format!("{} ({})", workload.name, unit.name()),
+        };
         Self {
             name: workload.name.to_owned(),
+            title,
             unit: unit.name().to_owned(),
             larger_is_better: unit.is_rate(),
             figures: tell::heading(unit).to_owned(),
@@ -168,6 +185,15 @@ impl Told {
                 Sweep::Workers => "workers",
             }),
         }
+    }
+}
+
+impl Told {
+    /// Its title as a name within the page.
+    pub(super) fn id(&self) -> String {
+        let parts = self.title.split(|char: char| !char.is_alphanumeric());
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join("-")
     }
 }
 
@@ -211,6 +237,7 @@ impl LeftOut {
         Self {
             workload: row.case.workload.name.to_owned(),
             variant: row.case.variant.clone(),
+            unit: row.case.unit().name().to_owned(),
             peer: row.peer.name.to_owned(),
             failed,
             why: why.to_owned(),

@@ -70,7 +70,7 @@ pub(super) fn draw(
         ];
         xml.element("svg", svg, |xml| {
             let over = told.over.unwrap_or("size");
-            let title = format!("{} {kind}: {} over {over}", told.name, told.unit);
+            let title = format!("{} {kind}: {} over {over}", told.title, told.unit);
             xml.leaf("title", &[("id", &format!("{id}-title"))], title);
             xml.leaf(
                 "desc",

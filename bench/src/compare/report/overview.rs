@@ -16,7 +16,7 @@ pub(super) fn write(xml: &mut Xml, data: &Data, before: Option<&History>) {
     let duels: Vec<(&str, Vec<Duel<'_>>)> = data
         .workloads
         .iter()
-        .map(|told| (told.name.as_str(), summary::duels(data, told)))
+        .map(|told| (told.title.as_str(), summary::duels(data, told)))
         .filter(|(_, duels)| !duels.is_empty())
         .collect();
     if duels.is_empty() {
@@ -81,7 +81,7 @@ fn best(xml: &mut Xml, duels: &[(&str, Vec<Duel<'_>>)]) {
 
 fn each(xml: &mut Xml, data: &Data) {
     let mut heads = vec!["Peer"];
-    heads.extend(data.workloads.iter().map(|told| told.name.as_str()));
+    heads.extend(data.workloads.iter().map(|told| told.title.as_str()));
     let peers = data.peers.iter().filter(|peer| peer.name != "filch");
     let lines = peers.map(|peer| {
         let of_workloads = data.workloads.iter().map(|told| {

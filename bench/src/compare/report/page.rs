@@ -77,8 +77,10 @@ fn heading(xml: &mut Xml, data: &Data) {
     }
     xml.element("nav", &[("aria-label", &"Contents")], |xml| {
         let parts = ["summary", "method", "peers"].into_iter();
-        for name in parts.chain(data.workloads.iter().map(|told| told.name.as_str())) {
-            xml.leaf("a", &[("href", &format!("#{name}"))], name);
+        let parts = parts.map(|part| (part.to_owned(), part));
+        let workloads = data.workloads.iter();
+        for (id, title) in parts.chain(workloads.map(|told| (told.id(), told.title.as_str()))) {
+            xml.leaf("a", &[("href", &format!("#{id}"))], title);
             xml.text(" ");
         }
     });
@@ -135,7 +137,7 @@ fn peers(xml: &mut Xml, data: &Data) {
 }
 
 fn workload(xml: &mut Xml, data: &Data, told: &Told) {
-    xml.leaf("h2", &[("id", &told.name)], &told.name);
+    xml.leaf("h2", &[("id", &told.id())], &told.title);
     for (what, text) in [
         ("Measured: ", &told.measures),
         ("Not measured: ", &told.measures_not),
@@ -155,12 +157,12 @@ fn workload(xml: &mut Xml, data: &Data, told: &Told) {
 
 /// A plot of bars and a table for each variant.
 fn variants(xml: &mut Xml, data: &Data, told: &Told) {
-    for (index, variant) in data.variants(&told.name).into_iter().enumerate() {
-        let rows = data.rows_of(&told.name, variant);
+    for (index, variant) in data.variants(told).into_iter().enumerate() {
+        let rows = data.rows_in(told, variant);
         let name = spaced(variant);
         xml.leaf("h3", &[], &name);
         xml.element("div", &[("class", &"beside")], |xml| {
-            bars::draw(xml, &format!("{}-{index}", told.name), told, &name, &rows);
+            bars::draw(xml, &format!("{}-{index}", told.id()), told, &name, &rows);
             let lines: Vec<_> = bars::sorted(told, &rows).into_iter().map(line).collect();
             let caption = format!("{}, size {}", caption(told, &rows), sizes(&rows));
             table::draw(
@@ -187,17 +189,16 @@ fn line(row: &Row) -> Line {
 
 /// A plot of lines and a table for each kind.
 fn followed(xml: &mut Xml, data: &Data, told: &Told) {
-    let of_workload = || data.rows.iter().filter(|row| row.workload == told.name);
-    let mut kinds: Vec<_> = of_workload().map(|row| row.kind.as_str()).collect();
+    let mut kinds: Vec<_> = data.rows_of(told).map(|row| row.kind.as_str()).collect();
     kinds.dedup();
     let peers: Vec<_> = data.peers.iter().map(|peer| peer.name.as_str()).collect();
     for (index, kind) in kinds.into_iter().enumerate() {
-        let rows: Vec<_> = of_workload().filter(|row| row.kind == kind).collect();
+        let rows: Vec<_> = data.rows_of(told).filter(|row| row.kind == kind).collect();
         let name = spaced(kind);
         xml.leaf("h3", &[], &name);
         lines::draw(
             xml,
-            &format!("{}-{index}", told.name),
+            &format!("{}-{index}", told.id()),
             told,
             &name,
             &rows,
@@ -263,7 +264,7 @@ fn sizes(rows: &[&Row]) -> String {
 /// Who has no figure and why, once for each reason.
 fn left_out(xml: &mut Xml, data: &Data, told: &Told) {
     let mut notes: Vec<(&LeftOut, Vec<String>)> = Vec::new();
-    for one in data.left_out.iter().filter(|one| one.workload == told.name) {
+    for one in data.left_out_of(told) {
         let key = |one: &LeftOut| (one.peer.clone(), one.failed, one.why.clone());
         match notes.iter_mut().find(|note| key(note.0) == key(one)) {
             Some(note) => note.1.push(one.variant.clone()),

@@ -60,10 +60,10 @@ impl Ratios {
 }
 
 /// One for each variant of the workload that somebody else does too.
-pub(super) fn duels<'a>(data: &'a Data, told: &Told) -> Vec<Duel<'a>> {
-    let variants = data.variants(&told.name);
+pub(super) fn duels<'a>(data: &'a Data, told: &'a Told) -> Vec<Duel<'a>> {
+    let variants = data.variants(told);
     let duel = |variant: &str| {
-        let rows = data.rows_of(&told.name, variant);
+        let rows = data.rows_in(told, variant);
         let filch = *rows.iter().find(|row| row.is_filch())?;
         let others = rows.iter().filter(|row| !row.is_filch());
         let (best, ratio) = others
@@ -81,8 +81,7 @@ pub(super) fn against_the_best(duels: &[Duel<'_>]) -> Option<Ratios> {
 
 /// filch against one peer in all variants of a workload that it does.
 pub(super) fn against(data: &Data, told: &Told, peer: &str) -> Option<Ratios> {
-    let rows = data.rows.iter();
-    let rows = rows.filter(|row| row.workload == told.name && row.peer == peer);
+    let rows = data.rows_of(told).filter(|row| row.peer == peer);
     Ratios::of(rows.filter_map(|row| row.ratio))
 }
 

@@ -48,17 +48,11 @@ pub(super) fn data(mut rows: Vec<Row>) -> Data {
         });
         row.ratio = ratio.filter(|ratio| ratio.is_finite());
     }
-    let unique = |names: Vec<String>| {
-        let mut kept: Vec<String> = Vec::new();
-        for name in names {
-            if !kept.contains(&name) {
-                kept.push(name);
-            }
-        }
-        kept
-    };
-    let workloads = unique(rows.iter().map(|row| row.workload.clone()).collect());
-    let peers = unique(rows.iter().map(|row| row.peer.clone()).collect());
+    let workloads = unique(
+        rows.iter()
+            .map(|row| (row.workload.clone(), row.unit.clone())),
+    );
+    let peers = unique(rows.iter().map(|row| row.peer.clone()));
     Data {
         date: "2026-01-31T23:59Z".to_owned(),
         commit: None,
@@ -85,12 +79,24 @@ pub(super) fn data(mut rows: Vec<Row>) -> Data {
     }
 }
 
-fn told(name: String) -> Told {
+/// Each once, in their order.
+fn unique<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for one in all {
+        if !kept.contains(&one) {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+fn told((name, unit): (String, String)) -> Told {
     Told {
+        title: name.clone(),
         name,
-        unit: "ms".to_owned(),
-        larger_is_better: false,
-        figures: "ms in all, less is better".to_owned(),
+        larger_is_better: is_rate(&unit),
+        figures: format!("{unit}, and whatever is said of it"),
+        unit,
         measures: "something".to_owned(),
         measures_not: "everything else".to_owned(),
         over: None,
@@ -137,12 +143,9 @@ fn everything() -> Data {
     let mut data = data(rows);
     for told in &mut data.workloads {
         if let Some(workload) = WORKLOADS.iter().find(|one| one.name == told.name) {
-            *told = Told::of(workload, workload.units()[0]);
-        }
-        if told.name == "rate" {
-            told.unit = "1/s".to_owned();
-            told.larger_is_better = true;
-            "messages per second, more is better".clone_into(&mut told.figures);
+            let units = workload.units().into_iter();
+            let mut of_name = units.filter(|unit| unit.name() == told.unit);
+            *told = Told::of(workload, of_name.next().expect("it has the unit"));
         }
     }
     data.missing = vec![Missing {
@@ -153,6 +156,7 @@ fn everything() -> Data {
     data.left_out = vec![LeftOut {
         workload: "parked".to_owned(),
         variant: "detached,1".to_owned(),
+        unit: "B".to_owned(),
         peer: "may".to_owned(),
         failed: true,
         why: "exit status: 1: <b>\x1b[31mno & more</b>".to_owned(),
@@ -208,7 +212,7 @@ fn the_keys_of_the_json_are_fixed() {
     assert_eq!(keys(&json["peers"][0]).join(" "), "name version what");
     assert_eq!(
         keys(&json["workloads"][0]).join(" "),
-        "figures larger_is_better measures measures_not name over unit"
+        "figures larger_is_better measures measures_not name over title unit"
     );
     assert_eq!(
         keys(&json["rows"][0]).join(" "),
@@ -227,11 +231,14 @@ fn every_row_is_in_a_table_and_in_a_plot() {
     let sections: Vec<_> = all(&document, "section").collect();
     assert_eq!(sections.len(), data.workloads.len());
     for row in &data.rows {
+        let mut told = data.workloads.iter();
+        let told = told.find(|told| (&told.name, &told.unit) == (&row.workload, &row.unit));
+        let id = told.expect("each row has a workload").id();
         let section = sections.iter().find(|section| {
             let heading = section
                 .descendants()
                 .find(|node| node.tag_name().name() == "h2");
-            heading.and_then(|node| node.text()) == Some(row.workload.as_str())
+            heading.and_then(|node| node.attribute("id")) == Some(id.as_str())
         });
         let section = section.expect(&row.workload);
         let has = |name: &str, part: &str| {
@@ -251,6 +258,26 @@ fn every_row_is_in_a_table_and_in_a_plot() {
             .any(|table| table.contains("pip install gevent brings it")),
         "who is missing"
     );
+}
+
+#[test]
+fn a_workload_of_two_units_has_two_sections_with_ids_of_their_own() {
+    let text = page(&everything(), None);
+    let document = parsed(&text);
+    let headings = all(&document, "h2").filter(|node| text_of(*node).starts_with("sleeps"));
+    let headings: Vec<_> = headings
+        .map(|node| (node.attribute("id").expect("an id"), text_of(node)))
+        .collect();
+    assert_eq!(
+        headings,
+        [
+            ("sleeps-ms", "sleeps (ms)".to_owned()),
+            ("sleeps-B", "sleeps (B)".to_owned())
+        ]
+    );
+    for (id, _) in headings {
+        assert!(text.contains(&format!("href=\"#{id}\"")), "{id}");
+    }
 }
 
 #[test]
