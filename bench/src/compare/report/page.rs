@@ -93,7 +93,7 @@ fn method(xml: &mut Xml, data: &Data) {
         format!("{rounds} rounds, fewer of what hardly differs: each table says how many. Within a round filch and its peers come in turn, since \
             a machine drifts by more between minutes than runtimes differ."),
         "Each run is a process of its own: it builds the runtime, warms up once (not if cold, where the first touch of the memory is what is \
-            measured), then repeats the work up to five times, or for a second. The median of those is the round's figure.".to_owned(),
+            measured), then repeats the work up to five times, or for a second. The median of those is the round's figure; of a latency it is the median (p50) or the 99th percentile (p99) of the process's samples.".to_owned(),
         "A bar is the median of the rounds; the thin line over it reaches from the smallest to the largest, and everything between is what \
             a run may give. Of rounds that overlap nobody should conclude anything.".to_owned(),
         "Peers in Rust run the same source, compiled with the same profile; the last part of a variant's name is the number of workers, unless its \
