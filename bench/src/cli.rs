@@ -5,7 +5,7 @@
 //! [`SpawnArgs::check`].
 
 use crate::child;
-use crate::compare::{self, CompareArgs};
+use crate::compare::{self, CompareArgs, HistoryArgs};
 use crate::plan::{Job, Memory, Mode};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -96,6 +96,9 @@ enum Command {
     /// One run of filch in a comparison
     #[command(name = compare::SUBCOMMAND, hide = true)]
     CompareChild { words: Vec<String> },
+    /// What has changed between two commits whose comparisons were kept
+    #[command(after_help = compare::AFTER_HISTORY_HELP)]
+    History(HistoryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -166,6 +169,7 @@ pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Asked, Strin
         Some(Command::Spawn(args)) => args.check().map(Asked::Spawn),
         Some(Command::Child(args)) => Ok(Asked::Child(args.job())),
         Some(Command::Compare(args)) => args.check(all_workers()?).map(Asked::Compare),
+        Some(Command::History(args)) => args.text().map(Asked::Text),
         Some(Command::CompareChild { words }) => Ok(Asked::CompareChild(words)),
     }
 }

@@ -14,24 +14,34 @@
 //! | `process` | what does one run answer? |
 //! | `result` | what came of it: figures, ratios, a line of JSON? |
 //! | `tell` | how is it told to people? |
+//! | `report` | what does `--report` write? |
+//! | `commit`, `history`, `change` | of which commit is this, what was measured of earlier ones, and what has changed? |
 
 mod args;
 mod build;
+mod change;
+mod commit;
+mod history;
 mod peer;
 mod process;
+mod report;
 mod result;
 mod tell;
 mod workload;
 
 pub(crate) use args::{AFTER_HELP, Choices, CompareArgs};
+pub(crate) use change::{AFTER_HELP as AFTER_HISTORY_HELP, HistoryArgs};
 pub(crate) use tell::list;
 
-use crate::machine;
+use crate::machine::{self, Machine};
 use crate::progress;
 use crate::workloads;
+use commit::Commit;
+use history::History;
 use indicatif::ProgressBar;
-use peer::Found;
+use peer::{Found, Missing};
 use process::Answer;
+use report::data::Data;
 use result::{Outcome, Row};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -47,8 +57,14 @@ pub(crate) fn serve(words: Vec<String>) -> ExitCode {
 
 /// Compares what is asked for and tells it.
 pub(crate) fn run(choices: &Choices) -> io::Result<()> {
-    let machine = machine::line();
-    let peers = found(choices);
+    let machine = Machine::here();
+    let (peers, missing) = found(choices);
+    let mut data = Data::begin(machine, Commit::here(), choices.options(), &peers, &missing);
+    let before = History::all(&data.machine).pop();
+    if let Some(folder) = &choices.report {
+        // Who cannot write there should not learn it after an hour.
+        report::write(folder, &data, before.as_ref())?;
+    }
     let cases = choices.cases();
     let jobs = cases.chunk_by(Case::has_job_of);
     let bar = progress::bar(jobs.map(|cases| cases[0].rounds * peers.len()).sum());
@@ -56,7 +72,7 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
         eprintln!("filch is not optimised here, the peers are: use cargo run --release");
     }
     if !choices.json {
-        print!("{machine}\n{}", tell::peers(&peers));
+        print!("{}\n{}", machine::line(&data.machine), tell::peers(&peers));
     }
     let is_one_table =
         |a: &Case, b: &Case| (a.workload.name, a.unit()) == (b.workload.name, b.unit());
@@ -76,21 +92,36 @@ pub(crate) fn run(choices: &Choices) -> io::Result<()> {
         if !choices.json {
             bar.suspend(|| io::stdout().write_all(tell::workload(&rows).as_bytes()))?;
         }
+        data.add(&rows);
+        if let Some(folder) = &choices.report {
+            report::write(folder, &data, before.as_ref())?;
+        }
     }
     bar.finish_and_clear();
+    if let Some(folder) = &choices.report {
+        eprintln!("the report is {}", folder.join("index.html").display());
+    }
+    if choices.history {
+        let file = History::of(&data).write()?;
+        eprintln!("the figures are kept in {}", file.display());
+    }
     Ok(())
 }
 
 /// The peers that are there; of each other one a line says how to get it.
-fn found(choices: &Choices) -> Vec<Found> {
-    let found = choices.peers.iter().map(|peer| (peer.name, peer.find()));
-    found
-        .filter_map(|(name, found)| {
-            found
-                .map_err(|how| eprintln!("{name} is left out: {how}"))
-                .ok()
-        })
-        .collect()
+fn found(choices: &Choices) -> (Vec<Found>, Vec<Missing>) {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for peer in &choices.peers {
+        let (name, what) = (peer.name, peer.what);
+        match peer.find() {
+            Ok(peer) => found.push(peer),
+            Err(how) => {
+                eprintln!("{name} is left out: {how}");
+                missing.push(Missing { name, what, how });
+            }
+        }
+    }
+    (found, missing)
 }
 
 /// All rounds of a case, the peers in turn. Who cannot do it, or fails once, is not asked again.

@@ -1,20 +1,59 @@
 //! On what was it measured?
 
+use serde::{Deserialize, Serialize};
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const SECONDS_A_DAY: u64 = 86_400;
+
+/// What a machine is, and how busy it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+    /// How many could run at a time in the minute before the measurement, if the kernel tells.
+    pub(crate) load_before: Option<f64>,
+}
+
+impl Machine {
+    /// This one, now.
+    pub(crate) fn here() -> Self {
+        let read = |file| fs::read_to_string(file).unwrap_or_default();
+        let load = read("/proc/loadavg");
+        Self {
+            processor: model(&read("/proc/cpuinfo")).to_owned(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            load_before: load.split(' ').next().and_then(|load| load.parse().ok()),
+        }
+    }
+
+    /// Processor, cores and kernel, for people.
+    pub(crate) fn text(&self) -> String {
+        let (processor, cores, kernel) = (&self.processor, self.cores, &self.kernel);
+        format!("{processor}, {cores} cores, Linux {kernel}")
+    }
+
+    /// Whether figures of the two may be compared. The kernel and the load may differ: those change within a history.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.processor == other.processor && self.cores == other.cores
+    }
+
+    /// The load as it is told.
+    pub(crate) fn load(&self) -> String {
+        let load = self.load_before;
+        load.map_or("unknown".to_owned(), |load| format!("{load:.2}"))
+    }
+}
 
 /// Processor, cores, kernel, day and version on one line: figures without them mean nothing.
-pub(crate) fn line() -> String {
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+pub(crate) fn line(machine: &Machine) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let (machine, load) = (machine.text(), machine.load());
     format!(
-        "{}, {cores} cores, Linux {}, {}, filch {}; load before {}",
-        model(&cpuinfo),
-        kernel.trim(),
-        today(),
-        env!("CARGO_PKG_VERSION"),
-        load.split(' ').next().unwrap_or("unknown"),
+        "{machine}, {}, filch {version}; load before {load}",
+        today()
     )
 }
 
@@ -32,10 +71,20 @@ fn model(cpuinfo: &str) -> &str {
 
 /// The day in UTC, as 2026-01-31.
 fn today() -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() / 86_400);
-    date(now)
+    date(now_s() / SECONDS_A_DAY)
+}
+
+/// The day and the minute in UTC, as 2026-01-31T23:59Z: in the order of time if sorted as text.
+pub(crate) fn minute() -> String {
+    let now = now_s();
+    let of_day = now % SECONDS_A_DAY;
+    let (hours, minutes) = (of_day / 3600, of_day / 60 % 60);
+    format!("{}T{hours:02}:{minutes:02}Z", date(now / SECONDS_A_DAY))
+}
+
+fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// The civil date of a day counted from 1970-01-01.
@@ -74,8 +123,25 @@ mod tests {
     }
 
     #[test]
+    fn minutes_sort_as_text() {
+        let minute = minute();
+        assert_eq!(minute.len(), "2026-01-31T23:59Z".len(), "{minute}");
+        assert!(minute.as_str() > "2026-01-31T23:59Z", "{minute}");
+    }
+
+    #[test]
+    fn machines_are_alike_by_processor_and_cores() {
+        let here = Machine::here();
+        let mut other = here.clone();
+        other.kernel.push('1');
+        assert!(here.is_like(&other));
+        other.cores += 1;
+        assert!(!here.is_like(&other));
+    }
+
+    #[test]
     fn the_line_names_the_parts() {
-        let line = line();
+        let line = line(&Machine::here());
         for part in ["cores", "Linux", "filch 0."] {
             assert!(line.contains(part), "{line}");
         }

@@ -6,7 +6,7 @@
 use crate::child;
 use crate::cli::Choices;
 use crate::json;
-use crate::machine;
+use crate::machine::{self, Machine};
 use crate::plan::{Job, Measured, Mode};
 use crate::progress;
 use crate::table::Column::{Figure, Text};
@@ -16,7 +16,7 @@ use std::io::{self, Write};
 
 /// Measures what is asked for and tells it.
 pub(crate) fn run(choices: &Choices) -> io::Result<()> {
-    let machine = machine::line();
+    let machine = machine::line(&Machine::here());
     let bar = progress::bar(choices.jobs.iter().map(|job| job.rounds).sum());
     let mut measured = Vec::with_capacity(choices.jobs.len());
     for &job in &choices.jobs {

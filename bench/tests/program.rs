@@ -1,6 +1,8 @@
 //! Does the program keep what its users rely on: flags, JSON, exit status?
 
 use serde_json::Value;
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 const KEYS: [&str; 13] = [
@@ -115,6 +117,9 @@ fn bad_arguments_end_with_status_2_and_one_line() {
         "compare --workloads empty,,fib",
         "compare --peers nobody",
         "compare --list --json",
+        "compare --list --report target/report",
+        "compare --history --tasks 5",
+        "history nowhere.json",
         "compare extra",
     ] {
         let output = run(line);
@@ -137,8 +142,12 @@ fn compare_json_is_an_object_a_line_with_all_keys() {
     let lines = lines("compare --peers filch --tasks 20 --rounds 2 --json");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // Twelve variants of empty, four each of parked, yield, sleeps and timer-hog, two each of fib, skynet, pingpong, fan-in and timer, eight of
-    // roundtrip; half of them where there is one core. And where there are more, two of each workload that needs an idle worker.
-    assert_eq!(lines.len(), if cores == 1 { 23 } else { 46 + 3 * 2 });
+    // roundtrip; half of them where there is one core. And where there are more, two of each workload that needs an idle worker. And
+    // one number of coroutines, five numbers of workers for two kinds.
+    assert_eq!(
+        lines.len(),
+        if cores == 1 { 23 } else { 46 + 3 * 2 } + 1 + 5 * 2
+    );
     for line in &lines {
         let object: Value = serde_json::from_str(line).expect("each line is JSON");
         assert_eq!(
@@ -215,12 +224,62 @@ fn kinds_of_two_units_have_a_table_each() {
 }
 
 #[test]
+fn the_report_is_a_page_and_everything_measured() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a report");
+    let output = Command::new(env!("CARGO_BIN_EXE_filch-bench"))
+        .args(
+            "compare --peers filch --workloads fib,workers --tasks 100 --rounds 2 --json --report"
+                .split(' '),
+        )
+        .arg(&folder)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let read = |name| fs::read_to_string(folder.join(name)).expect("it is written");
+    let json: Value = serde_json::from_str(&read("compare.json")).expect("it is JSON");
+    let rows = json["rows"].as_array().expect("an array");
+    assert_eq!(
+        rows.len(),
+        text(&output.stdout).lines().count(),
+        "as many as --json has lines"
+    );
+    for (row, line) in rows.iter().zip(text(&output.stdout).lines()) {
+        let line: Value = serde_json::from_str(line).expect("each line is JSON");
+        for key in COMPARE_KEYS {
+            assert_eq!(row[key], line[key], "{key}");
+        }
+        assert_eq!(row["figures"].as_array().map(Vec::len), Some(2));
+    }
+    assert_eq!(json["options"]["tasks"], 100);
+    let page = read("index.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.contains("id=\"fib\"") && page.contains("id=\"workers\""));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_measured() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a file");
+    fs::write(&file, "").expect("it can be written");
+    let output = Command::new(env!("CARGO_BIN_EXE_filch-bench"))
+        .args("compare --peers filch --json --report".split(' '))
+        .arg(&file)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty());
+    assert!(
+        text(&output.stderr).contains("the report cannot be written to"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
     let lines = lines("compare --list");
     let text = lines.join("\n");
     let count = |part| text.matches(part).count();
-    assert_eq!(count(" measures: "), 14, "{text}");
-    assert_eq!(count(" measures not: "), 14, "{text}");
+    assert_eq!(count(" measures: "), 16, "{text}");
+    assert_eq!(count(" measures not: "), 16, "{text}");
     for peer in [
         "tokio-mt-mimalloc",
         "tokio-ct-glibc",

@@ -157,7 +157,7 @@ where
     Times::until_now(begun, spawned)
 }
 
-async fn until_counted(goal: usize) {
+pub(super) async fn until_counted(goal: usize) {
     while counters::sum() != goal {
         yield_now().await;
     }

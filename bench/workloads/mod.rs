@@ -20,6 +20,7 @@
 //! The same source for everyone means the same shape: a difference that is measured is the runtime's. Rejected: a trait with the
 //! runtime as a parameter (whether a future is `Send` differs between peers, and a trait has to say it once for all).
 
+mod busy;
 pub(crate) mod empty;
 mod fan_in;
 mod fib;
@@ -44,6 +45,7 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::EmptyDetached => total(empty::detached(runtime, size)),
         Work::EmptyJoined => total(empty::joined(runtime, size)),
         Work::EmptyOutside => total(empty::outside(runtime, size)?),
+        Work::BusyDetached => Box::new(move || runtime.run(busy::detached(size))),
         Work::ParkedDetached => total(empty::parked(runtime, size)),
         Work::ParkedJoined => total(empty::parked_joined(runtime, size)),
         Work::YieldOne => Box::new(move || runtime.run(yields::one(size))),

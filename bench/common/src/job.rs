@@ -14,6 +14,8 @@ pub enum Work {
     EmptyJoined,
     /// A thread that is no worker starts them and keeps no handle. Seconds.
     EmptyOutside,
+    /// As [`Work::EmptyDetached`], and each coroutine computes for about a microsecond. Seconds.
+    BusyDetached,
     /// `size` coroutines that wait for ever, without handle. Bytes that stay resident.
     ParkedDetached,
     /// The same with handles kept. Bytes that stay resident.
@@ -55,6 +57,7 @@ const WORKS: &[(&str, Work)] = &[
     ("empty-detached", Work::EmptyDetached),
     ("empty-joined", Work::EmptyJoined),
     ("empty-outside", Work::EmptyOutside),
+    ("busy-detached", Work::BusyDetached),
     ("parked-detached", Work::ParkedDetached),
     ("parked-joined", Work::ParkedJoined),
     ("yield-one", Work::YieldOne),

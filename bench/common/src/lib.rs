@@ -5,6 +5,7 @@
 //! | [`job`] | what is this process asked to measure? |
 //! | [`mod@answer`] | how does it measure, and tell? |
 //! | [`counters`] | how is it known that all coroutines have run? |
+//! | [`mod@busy`] | what does a coroutine compute that computes? |
 //! | [`clock`] | where does the time come from? |
 //! | [`memory`] | how much memory is resident, and how much was at most? |
 //! | [`cpu`] | how much processor time has been used? |
@@ -19,6 +20,7 @@
 
 pub mod answer;
 pub mod block_on;
+pub mod busy;
 pub mod clock;
 pub mod counters;
 pub mod court;

@@ -25,6 +25,7 @@ const (
 	parkedAtOnce  = 1000
 	yieldingTasks = 1000
 	children      = 10
+	steps         = 500
 	shards        = 64
 	sleepLongest  = 100
 	sleepLong     = time.Hour
@@ -61,6 +62,28 @@ func detached(tasks int) {
 	goal := sum() + tasks
 	for i := 0; i < tasks; i++ {
 		go addOne(i)
+	}
+	untilCounted(goal)
+}
+
+// Where what a busy goroutine computes would go if it were ever 0, so that it is computed. The steps are those of bench/common.
+var found atomic.Uint64
+
+func busy(tasks int) {
+	goal := sum() + tasks
+	for i := 0; i < tasks; i++ {
+		go func() {
+			x := uint64(i) + 1
+			for step := 0; step < steps; step++ {
+				x ^= x << 13
+				x ^= x >> 7
+				x ^= x << 17
+			}
+			if x == 0 {
+				found.Store(x)
+			}
+			addOne(i)
+		}()
 	}
 	untilCounted(goal)
 }
@@ -272,6 +295,7 @@ func works(size int) map[string]func() {
 	return map[string]func(){
 		"empty-detached":  func() { detached(size) },
 		"empty-joined":    func() { joined(size) },
+		"busy-detached":   func() { busy(size) },
 		"parked-detached": func() { parked(size, false) },
 		"parked-joined":   func() { kept = make([]chan struct{}, 0, size); parked(size, true) },
 		"yield-one":       func() { several(size) },

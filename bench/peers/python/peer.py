@@ -449,6 +449,8 @@ def answer(runtime, name, workers, size, warm_ups, repetitions):
         return {"cannot": "it has one thread"}
     if name == "empty-outside":
         return {"cannot": "it has one thread, and none outside"}
+    if name == "busy-detached":
+        return {"cannot": "on one thread it would measure Python's arithmetic"}
     if name == "parked-detached":
         return {"cannot": "it does not keep what nobody refers to"}
     runtime.start()

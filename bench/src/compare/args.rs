@@ -1,8 +1,11 @@
 //! What is asked for?
 
+use super::history;
 use super::peer::{PEERS, Peer};
+use super::report::data::Options;
 use super::workload::{Case, WORKLOADS, Workload};
 use clap::Args;
+use std::path::PathBuf;
 
 /// The most rounds: days of the default work.
 const ROUNDS_MAX: usize = 1000;
@@ -15,6 +18,9 @@ median (p50) or the 99th percentile (p99) of its samples; told are the median of
 smallest and the largest, and the ratio to filch's median. Whoever is no peer of
 one workload, or is not installed, is named with the reason. `compare --list` says what each workload
 measures and what not, and who the peers are and where they come from.
+
+--report DIR writes DIR/index.html, a page complete in itself, and DIR/compare.json, each round's
+figures. --history keeps medians and extremes in bench/history, for `filch-bench history` to compare.
 
 All peers in Rust are built with filch's own release profile, into bench/peers/target, on first use.";
 
@@ -36,8 +42,14 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     json: bool,
     /// Say what there is, and measure nothing
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "report", "history"])]
     list: bool,
+    /// Write a page that shows everything, and all figures as JSON, into this folder
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Keep the figures in bench/history, as those of this commit
+    #[arg(long, conflicts_with = "tasks")]
+    history: bool,
 }
 
 /// The choices for `compare`.
@@ -47,10 +59,12 @@ pub(crate) struct Choices {
     /// filch is the first.
     pub(super) peers: Vec<&'static Peer>,
     rounds: usize,
-    tasks: usize,
+    tasks: Option<usize>,
     workers: Vec<usize>,
     pub(crate) json: bool,
     pub(crate) list: bool,
+    pub(super) report: Option<PathBuf>,
+    pub(super) history: bool,
 }
 
 impl CompareArgs {
@@ -65,6 +79,9 @@ impl CompareArgs {
         if self.tasks == Some(0) {
             return Err("--tasks 0 makes no sense, give a number from 1.".to_owned());
         }
+        if let Some(sentence) = history::objection().filter(|_| self.history) {
+            return Err(sentence);
+        }
         let workers = if all_workers == 1 {
             vec![1]
         } else {
@@ -74,10 +91,12 @@ impl CompareArgs {
             workloads: chosen("--workloads", &self.workloads, WORKLOADS, |one| one.name)?,
             peers: with_filch(chosen("--peers", &self.peers, PEERS, |one| one.name)?),
             rounds: self.rounds,
-            tasks: self.tasks.unwrap_or(usize::MAX),
+            tasks: self.tasks,
             workers,
             json: self.json,
             list: self.list,
+            report: self.report.clone(),
+            history: self.history,
         })
     }
 }
@@ -85,10 +104,21 @@ impl CompareArgs {
 impl Choices {
     /// What is measured, one workload after the other.
     pub(super) fn cases(&self) -> Vec<Case> {
+        let tasks = self.tasks.unwrap_or(usize::MAX);
         let workloads = self.workloads.iter();
         workloads
-            .flat_map(|workload| workload.cases(&self.workers, self.tasks, self.rounds))
+            .flat_map(|workload| workload.cases(&self.workers, tasks, self.rounds))
             .collect()
+    }
+
+    /// What a report tells of them.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            workloads: self.workloads.iter().map(|one| one.name).collect(),
+            peers: self.peers.iter().map(|one| one.name).collect(),
+            rounds: self.rounds,
+            tasks: self.tasks,
+        }
     }
 
     pub(super) fn variants(&self, workload: &'static Workload) -> Vec<String> {

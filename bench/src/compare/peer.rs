@@ -1,6 +1,7 @@
 //! With whom is filch compared, and how does one get them?
 
 use super::build;
+use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -112,11 +113,21 @@ const fn alone(program: &'static str, crates: &'static [&'static str]) -> Source
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) name: &'static str,
+    pub(super) what: &'static str,
     pub(super) is_filch: bool,
     pub(super) version: String,
     pub(super) program: PathBuf,
     /// What stands before the job on its command line.
     pub(super) first_words: Vec<String>,
+}
+
+/// A peer that cannot be run.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Missing {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    /// How to get it.
+    pub(super) how: String,
 }
 
 impl Peer {
@@ -138,6 +149,7 @@ impl Peer {
         };
         Ok(Found {
             name: self.name,
+            what: self.what,
             is_filch: self.is_filch(),
             version,
             program,

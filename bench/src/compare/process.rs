@@ -6,6 +6,7 @@
 use super::peer::Found;
 use filch_bench_common::Job;
 use serde::Deserialize;
+use std::fs;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -38,6 +39,9 @@ pub(super) fn run(peer: &Found, job: &Job) -> Result<Answer, String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("it cannot be started: {error}"))?;
+    // Five million coroutines may be more than there is memory for: then it is this process that has to go. Where the kernel does not
+    // let itself be told, it chooses for itself.
+    let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), "1000");
     let stdout = read(child.stdout.take().expect("it is piped"));
     let stderr = read(child.stderr.take().expect("it is piped"));
     match stdout.recv_timeout(LIMIT) {
@@ -115,6 +119,7 @@ mod tests {
     fn shell(line: &str) -> Found {
         Found {
             name: "shell",
+            what: "a line for the shell",
             is_filch: false,
             version: String::new(),
             program: "sh".into(),

@@ -74,9 +74,14 @@ impl<'a> Row<'a> {
             .map(|figures| Spread::of(figures.into_iter()))
     }
 
-    /// Above one filch is ahead: every unit so far is a cost.
+    /// Above one filch is ahead.
     pub(super) fn ratio(&self) -> Option<f64> {
-        let ratio = self.spread()?.median / self.filch_median?;
+        let (peer, filch) = (self.spread()?.median, self.filch_median?);
+        let ratio = if self.case.unit().is_rate() {
+            filch / peer
+        } else {
+            peer / filch
+        };
         ratio.is_finite().then_some(ratio)
     }
 
@@ -148,6 +153,7 @@ pub(super) mod tests {
     pub(in super::super) fn found(name: &'static str) -> Found {
         Found {
             name,
+            what: "somebody",
             is_filch: name == "filch",
             version: "1.2.3".to_owned(),
             program: name.into(),

@@ -34,7 +34,8 @@ pub(super) fn workload(rows: &[Row<'_>]) -> String {
     text
 }
 
-fn heading(unit: Unit) -> &'static str {
+/// A unit in words.
+pub(super) fn heading(unit: Unit) -> &'static str {
     match unit {
         Unit::Ms => "ms in all, less is better",
         Unit::Us => "us until it happens, less is better",

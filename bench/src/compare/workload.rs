@@ -12,6 +12,19 @@ const PARKED_ROUNDS_MAX: usize = 3;
 /// One in so many samples of a latency comes first and does not count.
 const WARM_UP_ONE_IN: usize = 20;
 
+/// Rounds where one figure is followed over many sizes or workers: what counts there is the line.
+const SWEEP_ROUNDS_MAX: usize = 3;
+
+/// So many tasks are measured in all where fewer are started at a time: the clock would be too coarse for one start.
+const SWEEP_TASKS: usize = 500_000;
+
+/// What a workload's figures are followed over, if they are: its report is a line instead of bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sweep {
+    Tasks,
+    Workers,
+}
+
 /// What a workload's figures are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -49,6 +62,10 @@ enum Size {
     Fib(usize),
     /// So many leaves, a power of ten.
     Leaves(usize),
+    /// Each of these numbers of tasks in turn, on all cores.
+    Counts(&'static [usize]),
+    /// So many tasks, with each of these numbers of workers in turn.
+    CountWith(usize, &'static [usize]),
 }
 
 /// Which one figure stands for what a process has measured.
@@ -77,6 +94,34 @@ starting and ending the runtime, switches (each runs once), results, I/O, timers
         ],
         has_cold: true,
         size: Size::Count(500_000),
+    },
+    Workload {
+        name: "numbers",
+        unit: Unit::Ns,
+        measures: "\
+what a coroutine of empty's (detached, warm, all cores) costs when so many are started, from 1000 to
+5 000 000. Few are over before another worker is awake; many no longer fit into the processor's caches.",
+        measures_not: "\
+what empty does not; one start by itself (1000 are measured 500 times, and their median is told)",
+        kinds: &[("detached,warm", Work::EmptyDetached)],
+        has_cold: false,
+        size: Size::Counts(&[1_000, 10_000, 100_000, 500_000, 1_000_000, 5_000_000]),
+    },
+    Workload {
+        name: "workers",
+        unit: Unit::Ns,
+        measures: "\
+what each of 500 000 coroutines costs with so many workers, whatever the number of cores. detached:
+those of empty, where one task starts all and a worker more can only take them away from it; busy: each
+computes for about a microsecond (500 steps of a generator), which is work that workers can share.",
+        measures_not: "\
+what empty does not; coroutines that start others",
+        kinds: &[
+            ("detached,warm", Work::EmptyDetached),
+            ("busy,warm", Work::BusyDetached),
+        ],
+        has_cold: false,
+        size: Size::CountWith(500_000, &[1, 2, 4, 8, 64]),
     },
     Workload {
         name: "parked",
@@ -256,6 +301,8 @@ making and registering the sockets, readers that a runtime has moved away from t
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) workload: &'static Workload,
+    /// What its variant begins with.
+    pub(super) kind: &'static str,
     /// As `detached,warm,2`.
     pub(super) variant: String,
     pub(super) job: Job,
@@ -278,24 +325,27 @@ impl Workload {
                 if is_cold && !self.has_cold {
                     continue;
                 }
-                for &workers in workers {
+                for workers in self.size.workers(workers) {
                     if workers == 1 && work.needs_sibling() {
                         continue;
                     }
-                    let job = self.job(work, workers, is_cold, tasks);
-                    cases.extend(self.cases_of_job(kind, job, is_cold, rounds));
+                    for size in self.size.sizes(tasks) {
+                        let job = self.job(work, workers, is_cold, size);
+                        cases.extend(self.cases_of_job(kind, job, is_cold, rounds));
+                    }
                 }
             }
         }
         cases
     }
 
-    fn job(&self, work: Work, workers: usize, is_cold: bool, tasks: usize) -> Job {
-        let size = self.size.at_most(tasks);
+    fn job(&self, work: Work, workers: usize, is_cold: bool, size: usize) -> Job {
         let (warm_ups, repetitions) = if is_cold || work.is_parked() {
             (0, 1)
         } else if work.is_latency() {
             (size.div_ceil(WARM_UP_ONE_IN), size)
+        } else if self.sweep() == Some(Sweep::Tasks) {
+            (1, REPETITIONS.max(SWEEP_TASKS / size))
         } else {
             (1, REPETITIONS)
         };
@@ -305,6 +355,15 @@ impl Workload {
             size,
             warm_ups,
             repetitions,
+        }
+    }
+
+    /// What its figures are followed over.
+    pub(super) fn sweep(&self) -> Option<Sweep> {
+        match self.size {
+            Size::Counts(_) => Some(Sweep::Tasks),
+            Size::CountWith(..) => Some(Sweep::Workers),
+            Size::Count(_) | Size::Fib(_) | Size::Leaves(_) => None,
         }
     }
 
@@ -336,6 +395,15 @@ impl Workload {
         } else {
             &[Statistic::Median]
         };
+        let at = match self.sweep() {
+            Some(Sweep::Tasks) => format!(",{}", job.size),
+            Some(Sweep::Workers) | None => String::new(),
+        };
+        let rounds = rounds.min(match self.sweep() {
+            _ if job.work.is_parked() => PARKED_ROUNDS_MAX,
+            Some(_) => SWEEP_ROUNDS_MAX,
+            None => rounds,
+        });
         statistics.iter().map(move |&statistic| {
             let how = match statistic {
                 Statistic::Median if job.work.is_latency() => "p50",
@@ -348,14 +416,11 @@ impl Workload {
             let words: String = words.map(|word| format!("{word},")).collect();
             Case {
                 workload: self,
-                variant: format!("{words}{}", job.workers),
+                kind,
+                variant: format!("{words}{}{at}", job.workers),
                 job,
                 statistic,
-                rounds: if job.work.is_parked() {
-                    rounds.min(PARKED_ROUNDS_MAX)
-                } else {
-                    rounds
-                },
+                rounds,
             }
         })
     }
@@ -390,10 +455,30 @@ impl Statistic {
 }
 
 impl Size {
+    /// With how many workers, if these are asked for.
+    fn workers(self, asked: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Counts(_) => asked.iter().copied().max().into_iter().collect(),
+            Self::CountWith(_, workers) => workers.to_vec(),
+            Self::Count(_) | Self::Fib(_) | Self::Leaves(_) => asked.to_vec(),
+        }
+    }
+
+    /// All of its sizes that start no more than so many tasks, the last cut to that if it has to be.
+    fn sizes(self, tasks: usize) -> Vec<usize> {
+        let Self::Counts(counts) = self else {
+            return vec![self.at_most(tasks)];
+        };
+        let mut sizes: Vec<_> = counts.iter().map(|&count| count.min(tasks)).collect();
+        sizes.dedup();
+        sizes
+    }
+
     /// Itself, or the largest that starts no more than so many tasks.
     fn at_most(self, tasks: usize) -> usize {
         match self {
-            Self::Count(count) => count.min(tasks),
+            Self::Count(count) | Self::CountWith(count, _) => count.min(tasks),
+            Self::Counts(counts) => counts.iter().copied().max().unwrap_or(1).min(tasks),
             Self::Fib(n) => (1..=n).rev().find(|&n| fib_calls(n) <= tasks).unwrap_or(1),
             Self::Leaves(leaves) => {
                 let mut fitting = leaves;
@@ -412,6 +497,11 @@ fn fib_calls(n: usize) -> usize {
     2 * next - 1
 }
 
+/// Whether a unit of this name is one of which more is better.
+pub(super) fn is_rate(unit: &str) -> bool {
+    unit.ends_with("/s")
+}
+
 impl Unit {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -420,6 +510,11 @@ impl Unit {
             Self::Ns => "ns",
             Self::Bytes => "B",
         }
+    }
+
+    /// Whether more is better, as where its figures are so many of something per second.
+    pub(super) fn is_rate(self) -> bool {
+        is_rate(self.name())
     }
 
     /// A process's figure, in seconds or in bytes, in this unit.
@@ -530,6 +625,42 @@ mod tests {
         assert_eq!(size("yield", 5), 5);
         assert_eq!(size("pingpong", usize::MAX), 100_000);
         assert_eq!(size("fan-in", 5), 5);
+    }
+
+    #[test]
+    fn numbers_are_followed_on_all_cores_and_stop_where_they_are_told_to() {
+        let variants = |tasks| -> Vec<_> {
+            let cases = cases("numbers", tasks).into_iter();
+            cases.map(|case| case.variant).collect()
+        };
+        let all = variants(usize::MAX);
+        assert_eq!(all.len(), 6);
+        assert_eq!(all[0], "detached,warm,2,1000");
+        assert_eq!(all[5], "detached,warm,2,5000000");
+        assert_eq!(
+            variants(2000),
+            ["detached,warm,2,1000", "detached,warm,2,2000"]
+        );
+        assert_eq!(variants(5), ["detached,warm,2,5"]);
+        let few = &cases("numbers", usize::MAX)[0];
+        assert_eq!(
+            few.job.words().join(" "),
+            "empty-detached 2 1000 1 500",
+            "as many in all as of the large ones"
+        );
+        assert_eq!(few.rounds, 3);
+    }
+
+    #[test]
+    fn workers_are_followed_whatever_the_machine_has() {
+        let cases = cases("workers", usize::MAX);
+        let of = |kind| {
+            let cases = cases.iter().filter(move |case| case.kind == kind);
+            cases.map(|case| case.job.workers).collect::<Vec<_>>()
+        };
+        assert_eq!(of("busy,warm"), [1, 2, 4, 8, 64]);
+        assert_eq!(of("detached,warm"), [1, 2, 4, 8, 64]);
+        assert_eq!(cases[4].variant, "detached,warm,64");
     }
 
     #[test]

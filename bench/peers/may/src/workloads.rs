@@ -9,6 +9,7 @@
 //! that has a coroutine which only yields, may 0.3.51 never starts new ones.
 
 use crate::latency;
+use filch_bench_common::busy::compute;
 use filch_bench_common::clock::{block_for, now};
 use filch_bench_common::{Bench, Cannot, Job, Work, Writer, counters, cpu, one_by_one};
 use may::coroutine::{JoinHandle, sleep, yield_now};
@@ -35,6 +36,7 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         Work::EmptyDetached => Box::new(move || run(move || detached(size))),
         Work::EmptyJoined => Box::new(move || run(move || joined(size))),
         Work::EmptyOutside => Box::new(move || outside(size)),
+        Work::BusyDetached => Box::new(move || run(move || busy(size))),
         Work::ParkedDetached | Work::ParkedJoined | Work::SleepsBytes => {
             return Err(Cannot(
                 "a million stacks are more mappings than Linux allows",
@@ -88,6 +90,21 @@ fn detached(tasks: usize) -> Duration {
     timed(|| {
         for _ in 0..tasks {
             drop(go!(counters::add_one));
+        }
+        while counters::sum() != goal {
+            sleep(LOOK_EVERY);
+        }
+    })
+}
+
+fn busy(tasks: usize) -> Duration {
+    let goal = counters::sum() + tasks;
+    timed(|| {
+        for task in 0..tasks {
+            drop(go!(move || {
+                compute(task);
+                counters::add_one();
+            }));
         }
         while counters::sum() != goal {
             sleep(LOOK_EVERY);
