@@ -17,6 +17,7 @@
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
+//! | `mistrust` | what if it is so again and again? |
 //! | `watched` | what does the sentinel know of a worker? |
 //! | [`spare`] | which spare workers are there, and what does each do? |
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
@@ -44,6 +45,8 @@ pub(crate) mod context;
 mod core;
 #[cfg(not(loom))]
 pub(crate) mod handoff;
+#[cfg(not(loom))]
+mod mistrust;
 #[cfg(not(loom))]
 pub(crate) mod outside;
 #[cfg(not(loom))]

@@ -185,6 +185,9 @@ impl Core {
     /// Puts a new task where it runs next; what stood there runs soon.
     #[inline(always)]
     fn push_young(&self, task: Notified) {
+        if self.remote().is_mistrusted() {
+            return self.offer(task);
+        }
         if let Some(displaced) = self.put_into_slot(task, true) {
             self.queue.push_young(displaced);
             self.shared.unpark(self.shared.idle.wake_one_for_work());
@@ -196,6 +199,9 @@ impl Core {
     pub(super) fn run_next(&self, task: Notified) {
         if self.in_batch.get() {
             return self.queue.push(task);
+        }
+        if self.remote().is_mistrusted() {
+            return self.offer(task);
         }
         if let Some(displaced) = self.put_into_slot(task, false) {
             self.queue.push(displaced);

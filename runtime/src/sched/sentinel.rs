@@ -190,10 +190,14 @@ impl<'a> Watch<'a> {
         let mut is_in_doubt = false;
         for index in 0..self.watched.len() {
             let worker = &mut self.watched[index];
+            let Watched {
+                remote, mistrust, ..
+            } = worker;
+            mistrust.look(self.shared, remote, now);
             match worker.look(since) {
                 Seen::Asleep => {}
                 Seen::Moving => is_in_doubt |= self.shared.has_tasks_behind(&worker.remote),
-                Seen::Stuck => self.help(index),
+                Seen::Stuck => self.help(index, now),
             }
         }
         self.spares.look(self.shared, &self.watched, since);
@@ -206,13 +210,17 @@ impl<'a> Watch<'a> {
     }
 
     /// Looks after what stands behind a worker that is stuck.
-    fn help(&mut self, index: usize) {
+    fn help(&mut self, index: usize, now: Instant) {
         let shared = self.shared;
         let worker = &mut self.watched[index];
         if shared.idle.has_sleepers() {
-            shared.rescue_tasks(&worker.remote);
-            shared.rescue_events(&worker.remote, &mut self.ready);
+            let has_tasks = !worker.remote.stealer.is_empty();
+            let has_next = shared.rescue_tasks(&worker.remote);
+            let has_events = shared.rescue_events(&worker.remote, &mut self.ready);
             shared.send_help_for(&worker.remote);
+            if has_tasks || has_next || has_events {
+                worker.mistrust.begin(shared, &worker.remote, now);
+            }
             return;
         }
         // What is found is for spares then.
@@ -256,15 +264,18 @@ impl Shared {
         !worker.slot.is_empty() || !worker.stealer.is_empty() || self.lanes.has_work()
     }
 
-    /// Puts the task in the slot of a worker that is stuck in one poll where others find it.
-    pub(super) fn rescue_tasks(&self, stuck: &Remote) {
-        if !stuck.slot.is_empty() {
-            if let Some(cell) = stuck.slot.steal().and_then(NonNull::new) {
-                self.rescues.tasks.add(1);
-                // SAFETY: the slot gives each `Notified` that was put in to one taker.
-                self.inject(unsafe { Notified::from_raw(cell) });
-            }
+    /// Puts the task in the slot of a worker that is stuck in one poll where others find it. False if there is none.
+    pub(super) fn rescue_tasks(&self, stuck: &Remote) -> bool {
+        if stuck.slot.is_empty() {
+            return false;
         }
+        let Some(cell) = stuck.slot.steal().and_then(NonNull::new) else {
+            return false;
+        };
+        self.rescues.tasks.add(1);
+        // SAFETY: the slot gives each `Notified` that was put in to one taker.
+        self.inject(unsafe { Notified::from_raw(cell) });
+        true
     }
 
     /// Asks the workers that are busy to take from the queue of one that is stuck in one poll.
@@ -284,15 +295,17 @@ impl Shared {
         (stuck != own).then(|| &**self.remote(stuck))
     }
 
-    /// Wakes whoever waits for readiness or time on a worker that is stuck in one poll.
-    fn rescue_events(&self, stuck: &Remote, ready: &mut WakeBatch) {
+    /// Wakes whoever waits for readiness or time on a worker that is stuck in one poll. False if nobody does.
+    fn rescue_events(&self, stuck: &Remote, ready: &mut WakeBatch) -> bool {
         stuck.driver.turn(Wait::Sweep, ready);
         if stuck.timers.next_deadline().is_some() {
             stuck.timers.try_fire(self.clock.now(), ready);
         }
-        self.rescues.events.add(ready.len());
+        let found = ready.len();
+        self.rescues.events.add(found);
         // On this thread, which is no worker, woken tasks go through its lane, and `send_help_for` sees to it that somebody looks.
         ready.wake_all();
+        found > 0
     }
 
     /// Wakes a thief for the queue of a worker that is stuck in one poll; and for the lanes, since it may be the one that has promised to come back to them.

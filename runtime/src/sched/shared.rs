@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     /// Tasks from threads that are no workers; closed once the scheduler has ended.
     pub(super) lanes: Lanes<Entry, Outside>,
     pub(super) idle: Idle,
+    /// How many workers are [mistrusted](super::mistrust).
+    pub(super) mistrusted: AtomicUsize,
     pub(super) sentinel: Sentinel,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
@@ -69,6 +71,10 @@ pub(super) struct Remote {
     pub(super) is_asleep: AtomicBool,
     /// The sentinel wants the worker to look at the clock. On the line that the worker writes anyway.
     pub(super) is_called: AtomicBool,
+    /// Whether what it has is offered to others at once, see [`mistrust`](super::mistrust).
+    pub(super) is_mistrusted: AtomicBool,
+    /// Whether a sibling's sleep ends with its events.
+    pub(super) is_watched: AtomicBool,
     pub(super) last_polled: LastPolled,
     /// The number of a spare's thread; 0 before it has begun, and of regular workers.
     pub(super) thread: AtomicUsize,
@@ -101,6 +107,7 @@ impl Shared {
             random: config.random,
             lanes: Lanes::new(workers),
             idle: Idle::new(workers),
+            mistrusted: AtomicUsize::new(0),
             sentinel: Sentinel::new(),
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
@@ -197,6 +204,8 @@ impl Remote {
             polls: AtomicUsize::new(0),
             is_asleep: AtomicBool::new(false),
             is_called: AtomicBool::new(false),
+            is_mistrusted: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             last_polled: LastPolled::new(),
             thread: AtomicUsize::new(0),
             long_polls: Box::default(),

@@ -168,9 +168,9 @@ impl SpareWatch {
         if self.pause.is_zero() && at_work.clone().all(has_stuck) {
             self.pause = CALL_INTERVAL;
             // A slot looks full until its owner has noticed the theft, so what stands there is asked for by taking it.
-            watched
-                .iter()
-                .for_each(|worker| shared.rescue_tasks(&worker.remote));
+            for worker in watched {
+                shared.rescue_tasks(&worker.remote);
+            }
             if shared.has_visible_work() && at_work.all(Watched::is_lost_spare) {
                 self.pause = shared.call_spare();
             }

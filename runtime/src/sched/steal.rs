@@ -63,7 +63,7 @@ impl Core {
     }
 
     /// The other workers, and spares, each once, from a random one on.
-    fn siblings(&self) -> impl Iterator<Item = &Remote> {
+    pub(super) fn siblings(&self) -> impl Iterator<Item = &Remote> {
         let count = self.shared.count();
         let first = self.random.below(count as u32) as usize;
         (0..count)

@@ -2,6 +2,7 @@
 //!
 //! Whether it sleeps, goes on from poll to poll, or is in the same poll as at the last look, and for how long it has been: a lower bound, see [`stuck`](super::stuck).
 
+use super::mistrust::Mistrust;
 use super::shared::Remote;
 use super::stuck::LOOK_COUNTS_MAX;
 use super::warning::{WARN_AFTER, WARN_AGAIN};
@@ -22,6 +23,7 @@ pub(super) struct Watched {
     in_poll: Duration,
     /// Since it began its poll, or since it was last looked after without help.
     unhelped: Duration,
+    pub(super) mistrust: Mistrust,
     /// It is told of when it is stuck for so long.
     warn_at: Duration,
 }
@@ -44,6 +46,7 @@ impl Watched {
             polls: None,
             in_poll: Duration::ZERO,
             unhelped: Duration::ZERO,
+            mistrust: Mistrust::default(),
             warn_at: WARN_AFTER,
         }
     }

@@ -266,10 +266,10 @@ impl Core {
                 self.is_searching.set(self.shared.idle.begin_search());
             }
         } else {
-            let timer_in = remote
-                .timers
-                .next_deadline()
-                .map(|at| at.saturating_duration_since(now));
+            let watched = self.watch_a_sibling();
+            let timers = [Some(remote), watched].into_iter().flatten();
+            let timers = timers.filter_map(|remote| remote.timers.next_deadline());
+            let timer_in = timers.min().map(|at| at.saturating_duration_since(now));
             let wait = match timer_in.into_iter().chain(trim_in).min() {
                 Some(at_most) => Wait::AtMost(at_most),
                 None => Wait::Forever,
@@ -277,6 +277,9 @@ impl Core {
             // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
             remote.is_asleep.store(true, Ordering::Relaxed);
             self.turn_then_wake_up(wait);
+            if let Some(sibling) = watched {
+                self.unwatch_sibling(sibling);
+            }
         }
         let now = self.shared.clock.now();
         self.batch_began.set(now);
