@@ -19,12 +19,19 @@ pub(crate) struct Runtime(filch::Runtime);
 
 impl Runtime {
     pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
-        Self::build(job.workers).map_err(|_| Cannot("its threads could not be started"))
+        let builder = Builder::new().worker_threads(job.workers);
+        let runtime = if job.work.strands() {
+            builder.build().map(Self)
+        } else {
+            Self::build(job.workers)
+        };
+        runtime.map_err(|_| Cannot("its threads could not be started"))
     }
 
-    /// The same for who tells why it cannot be.
+    /// With so many threads and no more, as everybody has where it is compared: a task that spawns for milliseconds would call a spare. Or why that cannot be.
     pub(crate) fn build(workers: usize) -> io::Result<Self> {
-        Builder::new().worker_threads(workers).build().map(Self)
+        let builder = Builder::new().worker_threads(workers);
+        builder.max_spare_workers(0).build().map(Self)
     }
 
     pub(crate) fn run<F>(&mut self, future: F) -> F::Output

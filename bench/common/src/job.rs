@@ -109,6 +109,14 @@ impl Work {
         self == Self::ReadinessHog
     }
 
+    /// Whether it is about what computes for long and strands something: runtimes do all they do against that.
+    pub fn strands(self) -> bool {
+        matches!(
+            self,
+            Self::WakeHog | Self::SpawnHog | Self::TimerHog | Self::ReadinessHog
+        )
+    }
+
     /// Whether a repetition is a sample of a latency. What is told of those is how long it usually takes and how long at worst, so all of them
     /// are measured, however long that takes.
     pub fn is_latency(self) -> bool {

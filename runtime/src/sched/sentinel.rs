@@ -32,8 +32,9 @@ use std::io;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
-/// Between two looks. Two of these and a wake-up stay below a millisecond.
-const TICK: Duration = Duration::from_micros(250);
+/// Between two looks. Each costs some 20 us, most of it the kernel's and the hypervisor's for the timer: 2 % of a core while the runtime works. Four times as often it found what was stranded
+/// sooner the first time, and later on average: the kernel does not move a waiting thread to a core that keeps falling asleep for shorter than half a millisecond.
+const TICK: Duration = Duration::from_millis(1);
 
 /// The same where a worker has tasks behind it while others sleep: most likely it is about to run them, and the second look says whether. A guess.
 const CONFIRM: Duration = Duration::from_micros(80);
@@ -196,8 +197,14 @@ impl<'a> Watch<'a> {
             mistrust.look(self.shared, remote, now);
             match worker.look(since) {
                 Seen::Asleep => {}
-                Seen::Moving => is_in_doubt |= self.shared.has_tasks_behind(&worker.remote),
-                Seen::Stuck => self.help(index, now),
+                Seen::Moving => {
+                    is_in_doubt |= !worker.remote.is_mistrusted()
+                        && self.shared.has_tasks_behind(&worker.remote);
+                }
+                Seen::Stuck => {
+                    worker.mistrust.renew(now);
+                    self.help(index, now);
+                }
             }
         }
         self.spares.look(self.shared, &self.watched, since);
@@ -220,6 +227,9 @@ impl<'a> Watch<'a> {
             shared.send_help_for(&worker.remote);
             if has_tasks || has_next || has_events {
                 worker.mistrust.begin(shared, &worker.remote, now);
+            }
+            if worker.remote.is_mistrusted() {
+                shared.find_watcher(index);
             }
             return;
         }

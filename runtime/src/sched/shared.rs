@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     pub(super) idle: Idle,
     /// How many workers are [mistrusted](super::mistrust).
     pub(super) mistrusted: AtomicUsize,
+    /// Of each worker: one more than the index of the sibling whose sleep ends with its events, or 0.
+    pub(super) watchers: Box<[AtomicUsize]>,
     pub(super) sentinel: Sentinel,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
@@ -73,8 +75,6 @@ pub(super) struct Remote {
     pub(super) is_called: AtomicBool,
     /// Whether what it has is offered to others at once, see [`mistrust`](super::mistrust).
     pub(super) is_mistrusted: AtomicBool,
-    /// Whether a sibling's sleep ends with its events.
-    pub(super) is_watched: AtomicBool,
     pub(super) last_polled: LastPolled,
     /// The number of a spare's thread; 0 before it has begun, and of regular workers.
     pub(super) thread: AtomicUsize,
@@ -108,6 +108,7 @@ impl Shared {
             lanes: Lanes::new(workers),
             idle: Idle::new(workers),
             mistrusted: AtomicUsize::new(0),
+            watchers: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             sentinel: Sentinel::new(),
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
@@ -205,7 +206,6 @@ impl Remote {
             is_asleep: AtomicBool::new(false),
             is_called: AtomicBool::new(false),
             is_mistrusted: AtomicBool::new(false),
-            is_watched: AtomicBool::new(false),
             last_polled: LastPolled::new(),
             thread: AtomicUsize::new(0),
             long_polls: Box::default(),

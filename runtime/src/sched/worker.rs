@@ -267,7 +267,8 @@ impl Core {
             }
         } else {
             let watched = self.watch_a_sibling();
-            let timers = [Some(remote), watched].into_iter().flatten();
+            let watched_remote = watched.map(|sibling| &**self.shared.remote(sibling));
+            let timers = [Some(remote), watched_remote].into_iter().flatten();
             let timers = timers.filter_map(|remote| remote.timers.next_deadline());
             let timer_in = timers.min().map(|at| at.saturating_duration_since(now));
             let wait = match timer_in.into_iter().chain(trim_in).min() {
@@ -278,7 +279,7 @@ impl Core {
             remote.is_asleep.store(true, Ordering::Relaxed);
             self.turn_then_wake_up(wait);
             if let Some(sibling) = watched {
-                self.unwatch_sibling(sibling);
+                self.unwatch(sibling);
             }
         }
         let now = self.shared.clock.now();
