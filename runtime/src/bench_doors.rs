@@ -54,7 +54,7 @@ impl Queue {
     /// The owner takes from the beginning.
     #[inline]
     pub fn pop(&self) -> Option<usize> {
-        self.local.pop().map(number)
+        self.local.pop_next(|| false, || ()).map(number)
     }
 
     /// A thief moves a share into its own queue and takes the first.

@@ -244,13 +244,11 @@ impl Core {
                 return Some(task);
             }
         }
-        if self.queue.has_young() && self.is_turn_of_young() {
-            if let Some(task) = self.queue.pop_newest() {
-                return Some(task);
-            }
-        }
-        self.streaks.set(Streaks::default());
-        self.queue.pop().or_else(|| self.take_slot())
+        let before_oldest = || self.streaks.set(Streaks::default());
+        let next = self
+            .queue
+            .pop_next(|| self.is_turn_of_young(), before_oldest);
+        next.or_else(|| self.take_slot())
     }
 
     #[inline(always)]

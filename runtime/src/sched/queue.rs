@@ -91,26 +91,28 @@ impl Local {
         }
     }
 
-    /// Whether [`pop_newest`](Self::pop_newest) might give something.
+    /// Takes the oldest; or the newest, if it is young and `is_turn_of_young`, which is asked then. `before_oldest` is called before the oldest is taken. A portable queue
+    /// can only be taken from at its old end.
     #[inline(always)]
-    pub(crate) fn has_young(&self) -> bool {
-        matches!(self, Self::Fast(owner) if owner.has_young())
-    }
-
-    #[inline(always)]
-    pub(crate) fn pop(&self) -> Option<Notified> {
+    pub(crate) fn pop_next(
+        &self,
+        is_turn_of_young: impl FnOnce() -> bool,
+        before_oldest: impl FnOnce(),
+    ) -> Option<Notified> {
         match self {
-            Self::Fast(owner) => owner.pop().map(notified),
-            Self::Portable(local) => local.pop(),
-        }
-    }
-
-    /// Takes the newest, if it is young. None in a portable queue, which can only be taken from at its old end.
-    #[inline(always)]
-    pub(crate) fn pop_newest(&self) -> Option<Notified> {
-        match self {
-            Self::Fast(owner) => owner.pop_newest().map(notified),
-            Self::Portable(_) => None,
+            Self::Fast(owner) => {
+                if owner.has_young() && is_turn_of_young() {
+                    if let Some(task) = owner.pop_newest() {
+                        return Some(notified(task));
+                    }
+                }
+                before_oldest();
+                owner.pop().map(notified)
+            }
+            Self::Portable(local) => {
+                before_oldest();
+                local.pop()
+            }
         }
     }
 
