@@ -490,10 +490,14 @@ mod tests {
         assert!(must_be_counted(WAKES | CANCELLED | REFERENCE));
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
-        state.0.store(WAKES | COMPLETE | 2 * REFERENCE, Ordering::Relaxed);
+        state
+            .0
+            .store(WAKES | COMPLETE | 2 * REFERENCE, Ordering::Relaxed);
         assert_eq!(state.abort(), Wake::Nothing);
         assert!(state.is_complete());
-        state.0.store(WAKES | COMPLETE | 2 * REFERENCE, Ordering::Relaxed);
+        state
+            .0
+            .store(WAKES | COMPLETE | 2 * REFERENCE, Ordering::Relaxed);
         assert_eq!(state.wake_by_value(), Wake::Nothing);
         assert!(state.release_reference());
     }

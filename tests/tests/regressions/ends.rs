@@ -390,7 +390,9 @@ fn a_task_that_drops_another_runtime_and_then_blocks_is_left_alone_by_the_end() 
                 begun.send(()).unwrap();
                 waits.await;
             });
-            is_polled.0.store(false, std::sync::atomic::Ordering::SeqCst);
+            is_polled
+                .0
+                .store(false, std::sync::atomic::Ordering::SeqCst);
             Poll::Ready(())
         }
     }
