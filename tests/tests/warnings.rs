@@ -1,6 +1,6 @@
 //! Is somebody told, through `tracing`, of a task that blocks its worker?
 //!
-//! The only test of its binary: a subscriber that the sentinel's thread finds is everybody's.
+//! The only test of its binary: a subscriber that a thread of the runtime finds is everybody's.
 
 #![expect(
     clippy::disallowed_types,
@@ -8,12 +8,12 @@
 )]
 
 use filch::runtime::{Builder, Handle};
-use filch_tests::guard::within_reason;
+use filch_tests::guard::{spin_until, within_reason};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
@@ -41,6 +41,10 @@ impl Visit for Fields {
 /// The runtime that is watched: what listens may use it.
 static WATCHED: OnceLock<Handle> = OnceLock::new();
 
+/// What a subscriber shares with the tasks: standard output, for instance.
+static SHARED_WITH_TASKS: Mutex<()> = Mutex::new(());
+static WAITS_FOR_IT: AtomicBool = AtomicBool::new(false);
+
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "filch::sentinel"
@@ -56,6 +60,8 @@ impl Subscriber for Listener {
 
     fn event(&self, event: &Event<'_>) {
         assert_eq!(*event.metadata().level(), Level::WARN);
+        WAITS_FOR_IT.store(true, Ordering::SeqCst);
+        drop(SHARED_WITH_TASKS.lock().expect("nobody panics with it"));
         let mut fields = Fields::default();
         event.record(&mut fields);
         // A lock of the scheduler's that was held by whoever tells would be waited for here for ever.
@@ -121,4 +127,25 @@ fn tasks_that_block_their_workers_are_told_of() {
         }
         drop(rt);
     });
+    within_reason(a_subscriber_that_waits_for_a_task_keeps_nobody_from_helping_it);
+}
+
+/// The subscriber was called on the sentinel's thread: if it waited for a lock that the stuck task held, nothing behind that task was rescued any more.
+fn a_subscriber_that_waits_for_a_task_keeps_nobody_from_helping_it() {
+    let rt = Builder::new().worker_threads(2).build().expect("a runtime");
+    let task = rt.spawn(async {
+        let _shared = SHARED_WITH_TASKS.lock().expect("nobody panics with it");
+        WAITS_FOR_IT.store(false, Ordering::SeqCst);
+        spin_until("the subscriber is called", || {
+            WAITS_FOR_IT.load(Ordering::SeqCst)
+        });
+        let has_run = Arc::new(AtomicBool::new(false));
+        let runs = has_run.clone();
+        // Into the slot, from where only the sentinel can take it.
+        filch::spawn(async move { runs.store(true, Ordering::SeqCst) }).detach();
+        spin_until("the task in the slot runs elsewhere", || {
+            has_run.load(Ordering::SeqCst)
+        });
+    });
+    rt.block_on(task).expect("no panic");
 }

@@ -85,7 +85,7 @@ impl Schedule for Blocking {
         false
     }
 
-    fn poll_is_over() {}
+    fn poll_is_over(_cell: NonNull<Header>) {}
 
     unsafe fn free(cell: NonNull<Header>, class: Class) {
         // SAFETY: allocated by `allocate` with this class, and not used again.

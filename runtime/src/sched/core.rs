@@ -147,6 +147,19 @@ impl Core {
         self.polled.set(None);
     }
 
+    /// The same if it is of the task in this cell. It may be of another one, in whose poll this one has come to its end.
+    #[inline(always)]
+    pub(super) fn end_poll_of(&self, cell: ptr::NonNull<Header>) {
+        if self.polled.get().is_some_and(|polled| polled.is_in(cell)) {
+            self.end_poll();
+        }
+    }
+
+    /// It goes on after all.
+    pub(super) fn resume_poll(&self, task: Option<Polled>) {
+        self.polled.set(task);
+    }
+
     /// The task that is polled now, unless it is complete.
     pub(super) fn polled(&self) -> Option<Polled> {
         self.polled.get()

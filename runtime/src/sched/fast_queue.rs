@@ -385,7 +385,7 @@ impl<T> Owner<T> {
 }
 
 impl<T> Queue<T> {
-    /// Moves half of what is there, rounded up and at most `max`, to the end of `into`, except the first, which it returns. For anybody but the owner;
+    /// Moves half of what is there, rounded up and at most `max`, to the end of `into`, where none is young then, except the first, which it returns. For anybody but the owner;
     /// costs a heavy barrier. Nothing if somebody else is at it.
     #[cold]
     pub(crate) fn steal_into(&self, into: &Owner<T>, max: usize) -> Option<NonNull<T>> {
@@ -423,6 +423,8 @@ impl<T> Queue<T> {
             .store(from.wrapping_add(count), Ordering::Relaxed);
         drop(thieves);
         into.publish();
+        // They come out in their order.
+        into.age();
         NonNull::new(first)
     }
 

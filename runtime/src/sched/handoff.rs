@@ -22,7 +22,7 @@ pub(crate) fn before_blocking() -> io::Result<()> {
     let Some(core) = context::leave() else {
         return Ok(());
     };
-    core.hide(false);
+    let was_hidden = core.hide(false);
     core.slab.flush();
     let task = core.polled();
     core.end_poll();
@@ -37,6 +37,8 @@ pub(crate) fn before_blocking() -> io::Result<()> {
         // SAFETY: as above.
         task.into_iter()
             .for_each(|task| unsafe { task.is_no_guest() });
+        core.resume_poll(task);
+        core.hide(was_hidden);
         context::enter(core);
         error
     })

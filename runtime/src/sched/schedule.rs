@@ -13,14 +13,6 @@ use crate::task::schedule::Schedule;
 use crate::util::slab::{self, Class};
 use std::ptr::NonNull;
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // The last cell of this scheduler has been freed, perhaps by a worker of another one as the last thing it did for a task: what is dropped now may
-        // run code of the user's.
-        with_core(|core| core.into_iter().for_each(Core::end_poll));
-    }
-}
-
 /// The scheduler that a cell belongs to.
 ///
 /// # Safety
@@ -72,15 +64,19 @@ impl Schedule for Shared {
     }
 
     #[inline]
-    fn poll_is_over() {
-        with_core(|core| core.into_iter().for_each(Core::end_poll));
+    fn poll_is_over(cell: NonNull<Header>) {
+        with_core(|core| core.into_iter().for_each(|core| core.end_poll_of(cell)));
     }
 
     #[inline]
     unsafe fn free(cell: NonNull<Header>, _class: Class) {
         with_core(|core| match core {
-            // SAFETY: passed on to the caller; a slab takes back cells of any other.
-            Some(core) => unsafe { core.slab.free(cell.cast()) },
+            Some(core) => {
+                // It may be the last of another scheduler, whose end may run code of the user's.
+                let before_foreign = || core.end_poll_of(cell);
+                // SAFETY: passed on to the caller; a slab takes back cells of any other.
+                unsafe { core.slab.free(cell.cast(), before_foreign) }
+            }
             // SAFETY: passed on to the caller.
             None => unsafe { slab::free_remote::<Self>(cell.cast()) },
         });

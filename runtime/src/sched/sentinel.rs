@@ -262,7 +262,7 @@ impl<'a> Watch<'a> {
                     spares_max: spares.most(),
                     left_out: 0,
                 };
-                self.warnings.tell(now, warning);
+                self.warnings.tell(self.shared, now, warning);
             }
         }
     }

@@ -3,7 +3,10 @@
 //! Whoever subscribes to events of the crate `tracing` (cargo feature `tracing`, on unless turned off), under the target `filch::sentinel`. A poll is told of when it has lasted
 //! for [`WARN_AFTER`], and again after [`WARN_AGAIN`] times as long, and so on; of all workers of a runtime together at most one each [`WARN_INTERVAL`], which says how many were left out.
 //!
-//! A subscriber is code of the user's: it is called on the sentinel's thread, with no lock held, and may panic.
+//! A subscriber is code of the user's: it may panic, and may wait for a lock that the stuck task holds, to standard output perhaps. So it is called on a thread of its own, with no lock
+//! held, and while it has not returned nothing else is told. The thread is started when there is something to tell and somebody to hear it, which is once a second at most.
+//!
+//! Rejected: calling it on the sentinel's thread (nothing would be rescued while it waits).
 
 #[cfg(not(feature = "tracing"))]
 #[path = "warning/silence.rs"]
@@ -12,6 +15,9 @@ mod door;
 #[path = "warning/tracing.rs"]
 mod door;
 
+use super::shared::Shared;
+use crate::sys::sync::Arc;
+use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::util::shield::shield;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -81,18 +87,34 @@ impl fmt::Display for Warning {
 pub(super) struct Warnings {
     last: Option<Instant>,
     left_out: u64,
+    /// The last is still being told.
+    is_telling: Arc<AtomicBool>,
 }
 
 impl Warnings {
-    /// Tells of it, if it is time.
-    pub(super) fn tell(&mut self, now: Instant, warning: Warning) {
-        if let Some(left_out) = self.pass(now) {
+    /// Tells of it, if it is time and somebody listens.
+    pub(super) fn tell(&mut self, shared: &Arc<Shared>, now: Instant, warning: Warning) {
+        if !door::is_heard() {
+            return;
+        }
+        let Some(left_out) = self.pass(now) else {
+            return;
+        };
+        let is_telling = self.is_telling.clone();
+        // ORDERING: Relaxed, here and below: nothing is read behind it.
+        is_telling.store(true, Ordering::Relaxed);
+        let started = shared.spawn_thread("warning", move |_| {
             shield(|| {
                 door::tell(&Warning {
                     left_out,
                     ..warning
                 });
             });
+            is_telling.store(false, Ordering::Relaxed);
+        });
+        if started.is_err() {
+            self.is_telling.store(false, Ordering::Relaxed);
+            self.left_out = left_out + 1;
         }
     }
 
@@ -101,7 +123,7 @@ impl Warnings {
         let is_early = self
             .last
             .is_some_and(|last| now.saturating_duration_since(last) < WARN_INTERVAL);
-        if is_early {
+        if is_early || self.is_telling.load(Ordering::Relaxed) {
             self.left_out += 1;
             return None;
         }
@@ -125,6 +147,16 @@ mod tests {
         assert_eq!(warnings.pass(just_before), None);
         assert_eq!(warnings.pass(begun + WARN_INTERVAL), Some(2));
         assert_eq!(warnings.pass(begun + WARN_INTERVAL * 2), Some(0));
+    }
+
+    #[test]
+    fn nothing_is_told_while_something_is() {
+        let mut warnings = Warnings::default();
+        let now = SystemClock.now();
+        warnings.is_telling.store(true, Ordering::Relaxed);
+        assert_eq!(warnings.pass(now), None);
+        warnings.is_telling.store(false, Ordering::Relaxed);
+        assert_eq!(warnings.pass(now), Some(1));
     }
 
     #[test]

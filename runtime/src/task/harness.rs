@@ -300,7 +300,7 @@ unsafe fn wake_joiner<S: Schedule>(cell: NonNull<Header>) {
     let header = unsafe { cell.as_ref() };
     // SAFETY: passed on to the caller.
     let waker = unsafe { header.join_waker.take() };
-    S::poll_is_over();
+    S::poll_is_over(cell);
     shield(|| waker.wake());
 }
 

@@ -79,6 +79,12 @@ impl Polled {
         Self(task.0)
     }
 
+    /// Whether it is the task in this cell. Nothing is looked at there.
+    #[inline(always)]
+    pub(crate) fn is_in(self, cell: NonNull<Header>) -> bool {
+        self.0 == cell
+    }
+
     /// The thread that polls it is about to be no worker any more.
     ///
     /// # Safety

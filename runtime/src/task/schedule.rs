@@ -26,8 +26,8 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// holder. False if not, or if `act` says so.
     fn with_unshared(cell: NonNull<Header>, act: impl FnOnce() -> bool) -> bool;
 
-    /// The task that this thread polls is complete, and its cell may be freed, though the turn is not over.
-    fn poll_is_over();
+    /// The task in this cell is complete, and the cell may be gone. If it is the one that this thread polls, its poll is over, though the turn is not.
+    fn poll_is_over(cell: NonNull<Header>);
 
     /// Gives the memory of a cell back.
     ///

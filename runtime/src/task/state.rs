@@ -59,7 +59,7 @@ const REFERENCES_MAX: u64 = REFERENCES / 2;
 /// Half of the wakes that the word can count: two thousand million, none of them followed by a poll.
 const WAKES_MANY: u64 = 1 << 63;
 
-/// How long each wake takes then. The other half lasts for weeks.
+/// How long each wake of a task that is not complete takes then. The other half lasts for weeks.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The state word of a task; see the module's table.
@@ -268,7 +268,7 @@ impl State {
     pub(crate) fn abort(&self) -> Wake {
         let mut now = self.0.load(Ordering::Relaxed);
         loop {
-            let next = (now | CANCELLED) + WAKE;
+            let next = (now | CANCELLED).wrapping_add(WAKE);
             match self
                 .0
                 .compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed)
@@ -412,7 +412,7 @@ fn is_last(word: u64) -> bool {
 #[inline(always)]
 fn slow_down_at(word: u64) {
     if word >= WAKES_MANY {
-        slow_down();
+        slow_down(word);
     }
 }
 
@@ -422,8 +422,15 @@ fn slow_down_at(word: u64) {
     clippy::disallowed_methods,
     reason = "a waker that has woken a task two thousand million times for nothing is what is to be held up"
 )]
-fn slow_down() {
-    crate::sys::sync::thread::sleep(PAUSE);
+fn slow_down(word: u64) {
+    if must_be_counted(word) {
+        crate::sys::sync::thread::sleep(PAUSE);
+    }
+}
+
+/// Whether a wake counts. A complete task may keep its wakers for as long as they like, and its count may overflow: nobody looks at it.
+fn must_be_counted(word: u64) -> bool {
+    word & COMPLETE == 0
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -479,6 +486,25 @@ mod tests {
         assert!(SystemClock.now() - begun >= PAUSE);
         let turn = start(&state);
         assert_eq!(state.finish_pending(turn), AfterPending::Idle);
+    }
+
+    #[test]
+    fn wakes_of_a_complete_task_may_overtake_the_count() {
+        let state = State(AtomicU64::new(WAKES | COMPLETE | (2 * REFERENCE)));
+        assert!(!must_be_counted(WAKES | COMPLETE | REFERENCE));
+        assert!(must_be_counted(WAKES | CANCELLED | REFERENCE));
+        assert_eq!(state.wake_by_ref(), Wake::Nothing);
+        assert_eq!(state.wake_by_ref(), Wake::Nothing);
+        state
+            .0
+            .store(WAKES | COMPLETE | (2 * REFERENCE), Ordering::Relaxed);
+        assert_eq!(state.abort(), Wake::Nothing);
+        assert!(state.is_complete());
+        state
+            .0
+            .store(WAKES | COMPLETE | (2 * REFERENCE), Ordering::Relaxed);
+        assert_eq!(state.wake_by_value(), Wake::Nothing);
+        assert!(state.release_reference());
     }
 
     #[test]

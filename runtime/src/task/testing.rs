@@ -134,7 +134,7 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
         false
     }
 
-    fn poll_is_over() {}
+    fn poll_is_over(_cell: NonNull<Header>) {}
 
     unsafe fn free(cell: NonNull<Header>, _class: Class) {
         let queue = queue_of(cell).clone();

@@ -98,13 +98,13 @@ impl<O: Send + Sync + 'static> Slab<O> {
         self.alloc_slow(class)
     }
 
-    /// Takes a cell back, of this slab or of another one of an `O`.
+    /// Takes a cell back, of this slab or of another one of an `O`. If it is of another one, `before_foreign` is called first: that one's memory, and its `O`, may end with it.
     ///
     /// # Safety
     ///
     /// The cell came from a slab of an `O`, holds nothing that needs dropping, and nobody uses it any more.
     #[inline(always)]
-    pub(crate) unsafe fn free(&self, cell: NonNull<u8>) {
+    pub(crate) unsafe fn free(&self, cell: NonNull<u8>, before_foreign: impl FnOnce()) {
         let chunk = chunk::of::<O>(cell);
         let cell = cell.cast::<Free>();
         // SAFETY: the cell is out, so its chunk is alive.
@@ -119,6 +119,7 @@ impl<O: Send + Sync + 'static> Slab<O> {
                 self.put_on_shelf(segment);
             }
         } else {
+            before_foreign();
             // SAFETY: passed on to the caller.
             unsafe { self.free_foreign(segment, cell) };
         }

@@ -352,3 +352,87 @@ fn two_runtimes_may_be_dropped_in_each_others_blocking_calls() {
         is_done.recv().unwrap();
     });
 }
+
+/// A task that dropped what was left of another runtime, and then blocked, was not known to be in the middle of its poll any more: the end of its own
+/// runtime took it for one that waits, and dropped its future under its feet.
+#[test]
+fn a_task_that_drops_another_runtime_and_then_blocks_is_left_alone_by_the_end() {
+    /// Knows whether it is dropped while it is polled.
+    struct Blocks {
+        own: Handle,
+        other: Option<Handle>,
+        begun: mpsc::Sender<()>,
+        may_go_on: Flag,
+        is_polled: Flag,
+        dropped_in_poll: Flag,
+    }
+    impl Future for Blocks {
+        type Output = ();
+
+        fn poll(mut self: std::pin::Pin<&mut Self>, _cx: &mut std::task::Context<'_>) -> Poll<()> {
+            let (is_polled, may_go_on) = (self.is_polled.clone(), self.may_go_on.clone());
+            let (own, begun) = (self.own.clone(), self.begun.clone());
+            drop(self.other.take());
+            is_polled.set();
+            // The flag is looked at now and then by whoever polls this, which is `block_on`.
+            let waits = poll_fn(|cx| {
+                if may_go_on.is_set() {
+                    return Poll::Ready(());
+                }
+                let (waker, may_go_on) = (cx.waker().clone(), may_go_on.clone());
+                std::thread::spawn(move || {
+                    eventually("the end has come", || may_go_on.is_set().then_some(()));
+                    waker.wake();
+                });
+                Poll::Pending
+            });
+            own.block_on(async {
+                begun.send(()).unwrap();
+                waits.await;
+            });
+            is_polled
+                .0
+                .store(false, std::sync::atomic::Ordering::SeqCst);
+            Poll::Ready(())
+        }
+    }
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            if self.is_polled.is_set() {
+                self.dropped_in_poll.set();
+            }
+        }
+    }
+    for workers in [1, 2] {
+        within_reason(move || {
+            let (rt, other) = (runtime(workers), runtime(1));
+            let last = other.handle().clone();
+            drop(other);
+            let (begun, has_begun) = mpsc::channel();
+            let (may_go_on, dropped_in_poll) = (Flag::default(), Flag::default());
+            let task = rt.spawn(Blocks {
+                own: rt.handle().clone(),
+                other: Some(last),
+                begun,
+                may_go_on: may_go_on.clone(),
+                is_polled: Flag::default(),
+                dropped_in_poll: dropped_in_poll.clone(),
+            });
+            // Its neighbour is cancelled when no worker is left, and so tells that it has come to that.
+            let neighbour = rt.spawn(pending::<()>());
+            has_begun.recv().expect("the task comes to block");
+            let ends = std::thread::spawn(move || drop(rt));
+            eventually("all that waits is cancelled", || {
+                neighbour.is_finished().then_some(())
+            });
+            // The slabs are gone through in one go; this comes after it, or nearly so.
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(!dropped_in_poll.is_set(), "dropped while it was polled");
+            assert!(!task.is_finished());
+            may_go_on.set();
+            ends.join().unwrap();
+            assert!(!dropped_in_poll.is_set(), "dropped while it was polled");
+            runtime(1).block_on(task).expect("it has come to its end");
+        });
+    }
+}

@@ -97,6 +97,20 @@ fn newest_first_while_young() {
     }
 }
 
+/// A thief ran what it had stolen from the new end, and so out of its order.
+#[test]
+fn what_was_stolen_is_not_young() {
+    barrier::init();
+    let ((owner, queue), (thief, _)) = (Owner::<u8>::new(), Owner::new());
+    (1..=6).for_each(|n| owner.push(pointer(n)));
+    assert_eq!(queue.steal_into(&thief, 3), Some(pointer(1)));
+    assert_eq!(thief.pop_newest(), None);
+    thief.push(pointer(7));
+    assert_eq!(thief.pop_newest(), Some(pointer(7)));
+    assert_eq!(thief.pop_newest(), None);
+    assert_eq!([thief.pop(), thief.pop()], [2, 3].map(|n| Some(pointer(n))));
+}
+
 #[test]
 fn a_burst_leaves_nothing_behind() {
     let (owner, queue) = Owner::<u8>::new();

@@ -74,6 +74,10 @@ impl<T: Copy> Fifo<T> {
     /// Moves the oldest, at most so many and none of the second block, into `into`, which is [a block](new_block) and empty.
     pub(super) fn take(&mut self, most: usize, into: &mut Vec<T>) {
         debug_assert!(into.is_empty() && into.capacity() >= BLOCK);
+        if self.len == 0 {
+            // There may be no block to give for the one that is lent.
+            return;
+        }
         let oldest = self.full.front_mut().unwrap_or(&mut self.last);
         let left = oldest.len() - self.taken;
         if most < left {
@@ -141,6 +145,13 @@ mod tests {
                 prop_assert_eq!(fifo.len(), model.len());
             }
         }
+    }
+
+    #[test]
+    fn who_takes_of_nothing_keeps_its_block() {
+        let (mut fifo, mut block) = (Fifo::<u8>::new(), new_block());
+        fifo.take(BLOCK, &mut block);
+        assert!(block.capacity() >= BLOCK);
     }
 
     #[test]

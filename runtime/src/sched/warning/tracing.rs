@@ -2,6 +2,11 @@
 
 use super::Warning;
 
+/// Whether anybody may want to hear of it; asks nobody.
+pub(super) fn is_heard() -> bool {
+    tracing::level_filters::LevelFilter::current() >= tracing::Level::WARN
+}
+
 pub(super) fn tell(warning: &Warning) {
     tracing::warn!(
         target: "filch::sentinel",

@@ -90,7 +90,7 @@ fn loom_slab_cells_come_home_once() {
         assert_eq!(back.len(), 2, "lost");
         for cell in cells {
             // SAFETY: handed out, and used no more.
-            unsafe { slab.free(cell) };
+            unsafe { slab.free(cell, || ()) };
         }
     });
 }
@@ -131,7 +131,7 @@ fn loom_slab_closes_under_an_outbox() {
             let [one, two] = cells;
             for cell in [one, two] {
                 // SAFETY: handed out, and used no more.
-                unsafe { other.free(cell.0) };
+                unsafe { other.free(cell.0, || ()) };
             }
             other.close();
         });

@@ -33,7 +33,7 @@ fn cells_wander(seed: usize) {
                         // SAFETY: as it came out of the post, it is ours.
                         assert!(unsafe { cell.cast::<usize>().read() } < CELLS);
                         // SAFETY: handed out, and used no more.
-                        unsafe { slab.free(cell) };
+                        unsafe { slab.free(cell, || ()) };
                     }
                     if n % 40 == 39 {
                         slab.trim();

@@ -34,7 +34,7 @@ fn word_of(cell: NonNull<u8>) -> usize {
 fn free_all(slab: &Slab<Owner>, cells: impl IntoIterator<Item = NonNull<u8>>) {
     for cell in cells {
         // SAFETY: each was handed out, and is used no more.
-        unsafe { slab.free(cell) };
+        unsafe { slab.free(cell, || ()) };
     }
 }
 
@@ -131,7 +131,7 @@ fn enumeration_may_free_what_it_sees() {
     let free = |cell| {
         seen += 1;
         // SAFETY: handed out above, and used no more.
-        unsafe { slab.free(cell) };
+        unsafe { slab.free(cell, || ()) };
     };
     // SAFETY: nobody allocates meanwhile.
     unsafe { slab.for_each_cell(free) };
