@@ -57,12 +57,16 @@ impl JoinWaker {
     pub(super) unsafe fn take(&self) -> Waker {
         // ORDERING: Relaxed: what was published with JOIN_WAKER is known here.
         let vtable = self.vtable.load(Ordering::Relaxed);
-        // SAFETY: nobody writes, and it was filled, says the caller.
-        let data = self.data.with(|data| unsafe { (*data).assume_init() });
+        // SAFETY: nobody writes, says the caller.
+        let data = self.data.with(|data| unsafe { data.read() });
+        // SAFETY: it was filled, says the caller.
+        let data = unsafe { data.assume_init() };
         // ORDERING: Release, partner of the Acquire in `is_empty`: after this the cell may be freed.
         self.vtable.store(ptr::null_mut(), Ordering::Release);
-        // SAFETY: full, says the caller: the two parts of a waker that was not dropped, and that is ours now.
-        unsafe { Waker::new(data, &*vtable) }
+        // SAFETY: full, says the caller, so that it is the one that a waker had, which is for ever.
+        let vtable: &'static RawWakerVTable = unsafe { &*vtable };
+        // SAFETY: the two parts of a waker that was not dropped, and that is ours now.
+        unsafe { Waker::new(data, vtable) }
     }
 
     /// Whether the waker was taken out, where it was in.
@@ -83,8 +87,10 @@ impl JoinWaker {
     ///
     /// It was filled, and nobody fills it meanwhile.
     pub(super) unsafe fn is(&self, waker: &Waker) -> bool {
-        // SAFETY: nobody writes, and it was filled, says the caller.
-        let data = self.data.with(|data| unsafe { (*data).assume_init() });
+        // SAFETY: nobody writes, says the caller.
+        let data = self.data.with(|data| unsafe { data.read() });
+        // SAFETY: it was filled, says the caller.
+        let data = unsafe { data.assume_init() };
         // ORDERING: Relaxed: nothing is looked at behind it.
         let vtable = self.vtable.load(Ordering::Relaxed).cast_const();
         data == waker.data() && ptr::eq(vtable, waker.vtable())
