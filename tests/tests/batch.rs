@@ -19,9 +19,11 @@ use std::{iter, thread};
 /// As the documentation says.
 const CHUNK: usize = 64;
 
+/// With so many workers for sure: a spare would run some of the tasks beside them, on a machine that is busy with other things.
 fn runtime(workers: usize) -> Runtime {
     Builder::new()
         .worker_threads(workers)
+        .max_spare_workers(0)
         .build()
         .expect("a runtime")
 }

@@ -156,8 +156,12 @@ fn is_finished_follows_the_task() {
 
 #[test]
 fn yielding_lets_the_others_run() {
-    // With one worker, each round of yields gives everybody one turn.
-    let rt = runtime(1);
+    // With one worker, and no spare beside it, each round of yields gives everybody one turn.
+    let rt = Builder::new()
+        .worker_threads(1)
+        .max_spare_workers(0)
+        .build()
+        .expect("a runtime");
     let order = rt.block_on(async {
         filch::spawn(async {
             let (send, receive) = mpsc::channel();

@@ -101,7 +101,7 @@ pub(crate) struct Owner<T> {
     own: Cell<usize>,
     /// The next position to add at.
     tail: Cell<usize>,
-    /// What is before this position is not for [`pop_newest`](Self::pop_newest).
+    /// What is before this position is not for [`pop_newest`](Owner::pop_newest).
     aged: Cell<usize>,
     /// The last epoch that was looked into.
     seen: Seen,
