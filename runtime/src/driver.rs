@@ -35,14 +35,12 @@ pub(crate) trait Driver: Send + Sync + std::fmt::Debug {
 
     /// From now on this driver's wait ends too when something becomes ready in `other`, until [`unwatch`](Self::unwatch). False if that is not to be
     /// had. What is ready stays there, to be swept.
-    #[cfg_attr(not(test), expect(dead_code, reason = "so far used by tests only"))]
     fn watch(&self, other: &dyn Driver) -> bool {
         let _ = other;
         false
     }
 
     /// Takes back a [`watch`](Self::watch).
-    #[cfg_attr(not(test), expect(dead_code, reason = "so far used by tests only"))]
     fn unwatch(&self, other: &dyn Driver) {
         let _ = other;
     }

@@ -74,7 +74,7 @@ impl Local {
         self.age();
     }
 
-    /// Adds at the end what [`pop_newest`](Self::pop_newest) may take.
+    /// Adds at the end what [`pop_next`](Self::pop_next) may take as young.
     #[inline(always)]
     pub(crate) fn push_young(&self, task: Notified) {
         match self {
