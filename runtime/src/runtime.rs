@@ -7,6 +7,8 @@ mod block_on;
 pub(crate) mod blocking_task;
 mod builder;
 pub(crate) mod context;
+#[cfg(test)]
+mod cpu_tests;
 mod handle;
 #[cfg(test)]
 mod stuck_tests;

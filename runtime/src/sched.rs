@@ -21,6 +21,7 @@
 //! | `watched` | what does the sentinel know of a worker? |
 //! | [`spare`] | which spare workers are there, and what does each do? |
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
+//! | `surplus` | what if there are more workers than processors? |
 //! | `stuck` | what has the sentinel seen? |
 //! | `warning` | who is told of it, and how often? |
 //! | `trim` | when is memory given back? |
@@ -64,6 +65,8 @@ mod steal;
 #[cfg(not(loom))]
 pub(crate) mod stuck;
 #[cfg(not(loom))]
+mod surplus;
+#[cfg(not(loom))]
 mod threads;
 #[cfg(not(loom))]
 mod trim;
@@ -76,6 +79,8 @@ mod worker;
 
 #[cfg(not(loom))]
 pub(crate) use shared::{Config, Shared};
+#[cfg(not(loom))]
+pub(crate) use surplus::CpuSource;
 #[cfg(not(loom))]
 pub(crate) use threads::ThreadConfig;
 

@@ -6,7 +6,7 @@ use super::handle::{Handle, Inner, as_driver};
 use crate::blocking::{self, Pool};
 use crate::driver::Driver;
 use crate::reactor::Poller;
-use crate::sched::{self, Shared, ThreadConfig, idle};
+use crate::sched::{self, CpuSource, Shared, ThreadConfig, idle};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::cpu;
 use crate::sys::rng::{OsRandom, RandomSource};
@@ -52,6 +52,8 @@ type MakeDriver = Box<dyn Fn(usize) -> io::Result<Arc<dyn Driver>>>;
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     workers: Option<usize>,
+    /// None to follow unless their number was chosen.
+    follows_cpu_limits: Option<bool>,
     spare_workers_max: Option<usize>,
     thread_name: String,
     stack_bytes: usize,
@@ -62,6 +64,8 @@ pub struct Builder {
     random: Arc<dyn RandomSource>,
     /// Makes each worker's driver; the reactor's pollers if none is given.
     make_driver: Option<MakeDriver>,
+    /// Says how many CPUs there are, instead of the system.
+    cpu_source: Option<CpuSource>,
 }
 
 impl Builder {
@@ -69,6 +73,7 @@ impl Builder {
     pub fn new() -> Self {
         Self {
             workers: None,
+            follows_cpu_limits: None,
             spare_workers_max: None,
             thread_name: "filch".to_owned(),
             stack_bytes: STACK_BYTES_DEFAULT,
@@ -78,13 +83,40 @@ impl Builder {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             make_driver: None,
+            cpu_source: None,
         }
     }
 
     /// How many workers. At least 1, at most 65 535, else [`build`](Self::build) refuses; left out, see [`Runtime::new`]. While all of them are stuck,
-    /// [spare workers](Self::max_spare_workers) go on.
+    /// [spare workers](Self::max_spare_workers) go on. A number that is given here stays, whatever happens to the processors, unless
+    /// [`follow_cpu_limits`](Self::follow_cpu_limits) says otherwise.
     pub fn worker_threads(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
+        self
+    }
+
+    /// Whether as many workers as there are processors for are active, when their number changes: the affinity of the workers' threads, or the CPU quota of their control
+    /// groups. Left out, it is so unless the number of workers was chosen, by [`worker_threads`](Self::worker_threads) or by `FILCH_WORKERS`.
+    ///
+    /// Workers beyond that number run no tasks. They only look after the sockets and timers that were registered with them, and hand what becomes ready
+    /// to the others. When there are more processors again they come back.
+    ///
+    /// # Units and limits
+    ///
+    /// At least one worker is active, and never more than were made at the start. Whoever wants to grow beyond the processors of the start gives the most there shall be
+    /// to [`worker_threads`](Self::worker_threads), and `true` here. A quota that is no whole number is rounded up. The runtime looks about once a second while it does anything at all, and
+    /// when it begins to do something after a pause. Where a hook pins threads to processors, those that any worker is pinned to count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// // At most 16, in a container that may be given more or less than it has now.
+    /// let rt = filch::runtime::Builder::new().worker_threads(16).follow_cpu_limits(true).build()?;
+    /// assert_eq!(rt.handle().workers(), 16); // active or not
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn follow_cpu_limits(mut self, follow: bool) -> Self {
+        self.follows_cpu_limits = Some(follow);
         self
     }
 
@@ -211,6 +243,16 @@ impl Builder {
         self
     }
 
+    /// Takes the number of CPUs from this source, if it is followed.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the seam for tests: CPUs come and go there")
+    )]
+    pub(crate) fn cpu_source(mut self, source: CpuSource) -> Self {
+        self.cpu_source = Some(source);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
@@ -221,8 +263,12 @@ impl Builder {
         clippy::missing_panics_doc,
         reason = "the cell that is set once is made here"
     )]
-    pub fn build(self) -> io::Result<Runtime> {
-        let workers = self.check()?;
+    pub fn build(mut self) -> io::Result<Runtime> {
+        let Workers {
+            count: workers,
+            follow,
+        } = self.check()?;
+        let cpus = follow.then(|| self.cpu_source.take().unwrap_or_else(cpus_of_system));
         let mut pollers = Vec::new();
         let mut drivers = Vec::with_capacity(workers);
         for index in 0..workers {
@@ -260,6 +306,7 @@ impl Builder {
             spares_max: self
                 .spare_workers_max
                 .unwrap_or_else(|| spare_workers_max_default(workers)),
+            cpus,
             at_quiet: Box::new({
                 let (pollers, timers, blocking) =
                     (pollers.clone(), timers.clone(), blocking.clone());
@@ -283,9 +330,9 @@ impl Builder {
         })
     }
 
-    /// Refuses nonsense; returns the number of workers.
-    fn check(&self) -> io::Result<usize> {
-        let workers = match self.workers {
+    /// Refuses nonsense; returns the number of workers, and whether it is the most there shall be active.
+    fn check(&self) -> io::Result<Workers> {
+        let (count, is_chosen) = match self.workers {
             Some(0) => {
                 return refuse(
                     "worker_threads is 0: give at least 1, or leave it out to have one for each core",
@@ -296,8 +343,11 @@ impl Builder {
                     "worker_threads is above 65535: give the number of cores, or leave it out",
                 );
             }
-            Some(workers) => workers,
-            None => cpu::worker_count()?.min(idle::WORKERS_MAX),
+            Some(workers) => (workers, true),
+            None => match cpu::chosen_count()? {
+                Some(workers) => (workers.min(idle::WORKERS_MAX), true),
+                None => (cpu::count().min(idle::WORKERS_MAX), false),
+            },
         };
         if self
             .spare_workers_max
@@ -320,7 +370,11 @@ impl Builder {
         if self.thread_name.contains('\0') {
             return refuse("thread_name contains a NUL character: leave it out");
         }
-        Ok(workers)
+        Ok(Workers {
+            count,
+            // A lone one is always active.
+            follow: count > 1 && self.follows_cpu_limits.unwrap_or(!is_chosen),
+        })
     }
 
     /// What surrounds the life of each thread: the current runtime, and the user's hooks.
@@ -338,6 +392,18 @@ impl Builder {
             });
         })
     }
+}
+
+/// How many workers a runtime gets, and whether the active ones of them follow the CPUs.
+#[derive(Debug, PartialEq, Eq)]
+struct Workers {
+    count: usize,
+    follow: bool,
+}
+
+fn cpus_of_system() -> CpuSource {
+    let mut cpus = cpu::Live::new();
+    Box::new(move |threads| cpus.count(threads))
 }
 
 /// Calls a hook. Its panic, which has been reported, must not cost the runtime a worker.
@@ -363,6 +429,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("workers", &self.workers)
+            .field("follows_cpu_limits", &self.follows_cpu_limits)
             .field("spare_workers_max", &self.spare_workers_max)
             .field("thread_name", &self.thread_name)
             .field("stack_bytes", &self.stack_bytes)
@@ -382,7 +449,13 @@ mod tests {
     #[cfg_attr(miri, ignore = "there are no processes")]
     fn more_workers_than_there_may_be_are_capped() {
         if std::env::var_os("FILCH_WORKERS").is_some_and(|value| value == "100000") {
-            assert_eq!(Builder::new().check().unwrap(), idle::WORKERS_MAX);
+            let check = |builder: Builder| builder.check().unwrap();
+            let count = idle::WORKERS_MAX;
+            let follow = false;
+            assert_eq!(check(Builder::new()), Workers { count, follow });
+            let follow = true;
+            let followed = check(Builder::new().follow_cpu_limits(true));
+            assert_eq!(followed, Workers { count, follow });
             return;
         }
         let own = std::env::current_exe().unwrap();

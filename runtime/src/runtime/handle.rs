@@ -253,10 +253,10 @@ impl Inner {
         ready.wake_all();
     }
 
-    /// The worker to charge with something that comes from no worker.
+    /// The worker to charge with something that comes from no worker: an active one, at the moment.
     pub(super) fn next_in_turn(&self) -> usize {
         // ORDERING: Relaxed: only a counter.
-        self.turn.fetch_add(1, Ordering::Relaxed) % self.sched.workers()
+        self.turn.fetch_add(1, Ordering::Relaxed) % self.sched.active()
     }
 
     pub(super) fn now(&self) -> Instant {

@@ -137,6 +137,12 @@ impl Idle {
         has_sleepers(self.word.load(Ordering::Relaxed))
     }
 
+    /// Whether `worker` is among those that can be chosen.
+    #[cfg(all(test, not(any(loom, shuttle))))]
+    pub(crate) fn is_listed(&self, worker: usize) -> bool {
+        self.sleepers.lock().contains(&worker)
+    }
+
     /// Announces that `worker` is going to sleep, and ends its search if it was in one. A heavy barrier is part of it: the caller
     /// must look around for work once more after this, and before it sleeps.
     pub(crate) fn fall_asleep(&self, worker: usize, was_searching: bool) {

@@ -20,6 +20,7 @@
 
 use super::core::Core;
 use super::shared::{Remote, Shared};
+use crate::driver::Wait;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use crate::task::refs::Notified;
 use std::time::{Duration, Instant};
@@ -103,6 +104,20 @@ impl Core {
             }
             is_first.is_ok()
         })
+    }
+
+    /// A wait that ends also with the next deadline of the sibling that is watched.
+    pub(super) fn also_for(&self, watched: Option<usize>, wait: Wait, now: Instant) -> Wait {
+        let sibling = watched.map(|sibling| self.shared.remote(sibling));
+        let Some(deadline) = sibling.and_then(|sibling| sibling.timers.next_deadline()) else {
+            return wait;
+        };
+        let time = deadline.saturating_duration_since(now);
+        match wait {
+            Wait::AtMost(at_most) => Wait::AtMost(at_most.min(time)),
+            Wait::Forever => Wait::AtMost(time),
+            Wait::Sweep => Wait::Sweep,
+        }
     }
 
     /// After the sleep.

@@ -18,6 +18,7 @@
 
 use super::shared::{Remote, Shared};
 use super::stand_in::{SPARE_AFTER, SpareWatch};
+use super::surplus::CpuWatch;
 use super::warning::{Warning, Warnings};
 use super::watched::{Seen, Watched};
 use crate::driver::Wait;
@@ -152,6 +153,7 @@ struct Watch<'a> {
     /// Of every worker, and behind those of every spare there has been.
     watched: Vec<Watched>,
     spares: SpareWatch,
+    cpus: CpuWatch,
     warnings: Warnings,
     looked: Instant,
     /// Kept for its capacity.
@@ -164,6 +166,7 @@ impl<'a> Watch<'a> {
             shared,
             watched: Vec::with_capacity(shared.workers()),
             spares: SpareWatch::default(),
+            cpus: CpuWatch::new(shared),
             warnings: Warnings::default(),
             looked: SystemClock.now(),
             ready: WakeBatch::new(),
@@ -188,6 +191,7 @@ impl<'a> Watch<'a> {
         let newcomers = self.watched.len()..self.shared.count();
         let newcomers = newcomers.map(|index| Watched::new(self.shared.remote(index).clone()));
         self.watched.extend(newcomers);
+        self.cpus.look(self.shared, since);
         let mut is_in_doubt = false;
         for index in 0..self.watched.len() {
             let worker = &mut self.watched[index];

@@ -10,6 +10,7 @@ use super::shutdown::Shutdown;
 use super::slot::{self, Slot};
 use super::spare::Spares;
 use super::stuck::{LongPolls, Rescues};
+use super::surplus::{Active, CpuSource};
 use super::threads::{ThreadConfig, Threads};
 use super::{sentinel, worker};
 use crate::driver::Driver;
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) threads: ThreadConfig,
     /// How many spare workers there may be.
     pub(crate) spares_max: usize,
+    /// Who says how many of the workers may be active; none if all are, always.
+    pub(crate) cpus: Option<CpuSource>,
     /// Called once, when the last worker has ended; tasks are cancelled after it.
     pub(crate) at_quiet: Box<dyn FnOnce() + Send>,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Shared {
     /// Of the spares that were [opened](Spares::open), whose indices follow those of the workers.
     pub(super) spare_remotes: Box<[OnceLock<Arc<Remote>>]>,
     pub(super) spares: Spares<Box<Core>>,
+    pub(super) active: Active,
     pub(super) rescues: Rescues,
     pub(super) random: Arc<dyn RandomSource>,
     /// Tasks from threads that are no workers; closed once the scheduler has ended.
@@ -76,7 +80,7 @@ pub(super) struct Remote {
     /// Whether what it has is offered to others at once, see [`mistrust`](super::mistrust).
     pub(super) is_mistrusted: AtomicBool,
     pub(super) last_polled: LastPolled,
-    /// The number of a spare's thread; 0 before it has begun, and of regular workers.
+    /// The number of its thread; 0 before it has begun, and of regular workers where nobody asks.
     pub(super) thread: AtomicUsize,
     /// Written by the sentinel, and so on lines of their own.
     pub(super) long_polls: Box<LongPolls>,
@@ -103,6 +107,7 @@ impl Shared {
             remotes: remotes.into_boxed_slice(),
             spare_remotes: (0..config.spares_max).map(|_| OnceLock::new()).collect(),
             spares: Spares::new(config.spares_max),
+            active: Active::new(workers, config.cpus),
             rescues: Rescues::default(),
             random: config.random,
             lanes: Lanes::new(workers),

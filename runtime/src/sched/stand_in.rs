@@ -1,6 +1,6 @@
 //! How does a spare worker go on when every worker is stuck, and who calls it?
 //!
-//! The sentinel does ([`SpareWatch`]), when each worker has been in the same poll for [`SPARE_AFTER`], so has each spare that works, and work waits: in a lane, in a queue or a
+//! The sentinel does ([`SpareWatch`]), when each worker (that is not [surplus](super::surplus)) has been in the same poll for [`SPARE_AFTER`], so has each spare that works, and work waits: in a lane, in a queue or a
 //! slot, or because of readiness and timers that the sentinel has just fired. One at a time: before the next is called, the last must be stuck too.
 //! A spare that computes is given more time for that, since another one would not get a processor either.
 //!
@@ -32,7 +32,6 @@ use crate::driver::stand_in::StandIn;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::Ordering;
-use crate::sys::thread_state;
 use crate::task::refs::Notified;
 use crate::util::wake_batch::WakeBatch;
 use std::time::Duration;
@@ -54,18 +53,13 @@ const KEPT: Duration = Duration::from_secs(10);
 const KEPT: Duration = Duration::from_millis(20);
 
 impl Core {
-    /// Leaves the number of the thread, if this is a spare, for the sentinel.
-    pub(super) fn note_thread(&self) {
-        if self.is_spare {
-            let number = thread_state::own_number().unwrap_or(0);
-            // ORDERING: Relaxed: a hint for the sentinel.
-            self.remote().thread.store(number, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether this is a spare that is not needed any more.
+    /// Whether this is a spare that is not needed any more, or a worker that is [surplus](super::surplus).
     pub(super) fn is_dismissed(&self) -> bool {
-        self.is_spare && !self.shared.spares.is_needed()
+        if self.is_spare {
+            !self.shared.spares.is_needed()
+        } else {
+            self.is_surplus()
+        }
     }
 
     /// Gives what it has to whoever comes to this thread's lane.
@@ -126,7 +120,7 @@ impl Core {
             remote.driver.turn(wait, &mut WakeBatch::new());
         }
         let woken = shared.spares.wake_up(number);
-        // ORDERING: as in `turn_then_wake_up` of `worker.rs`.
+        // ORDERING: as in `turn` of `worker.rs`.
         remote.is_asleep.store(false, Ordering::Relaxed);
         shared.sentinel.worker_is_awake();
         woken
@@ -155,7 +149,8 @@ impl SpareWatch {
         }
         let (workers, spares) = watched.split_at(shared.workers());
         let has_stuck = |worker: &Watched| worker.stuck_for() >= SPARE_AFTER;
-        self.are_all_stuck = workers.iter().all(has_stuck);
+        // Those on the bench run nothing, whatever happens.
+        self.are_all_stuck = workers.iter().take(shared.active()).all(has_stuck);
         self.pause = self.pause.saturating_sub(since);
         if !self.are_all_stuck {
             // One store, when it changes: spares read it.

@@ -97,6 +97,7 @@ fn next(entered: &Entered) -> Option<Notified> {
             if core.is_dismissed() {
                 core.end_poll();
                 core.hand_over();
+                core.begin_batch();
             } else {
                 core.maintain();
             }
@@ -126,6 +127,10 @@ impl Core {
             return self.next_as_spare();
         }
         while !self.shared.shutdown.is_closing() {
+            if self.is_surplus() {
+                self.sit_out();
+                continue;
+            }
             if let Some(task) = self.find_work() {
                 return Some(task);
             }
@@ -246,7 +251,6 @@ impl Core {
 
     /// Nothing to do: waits in the driver, unless a last look around finds something.
     fn sleep(&self) {
-        let remote = self.remote();
         let now = self.shared.clock.now();
         self.slab.flush();
         self.trim(now);
@@ -254,7 +258,7 @@ impl Core {
             // Another runtime's last cell may have been among what was flushed, and its end runs code of the user's.
             return;
         }
-        let trim_in = self.trim_in(now);
+        let wait = self.longest_wait(now);
         self.shared
             .idle
             .fall_asleep(self.index, self.is_searching.take());
@@ -267,21 +271,31 @@ impl Core {
             }
         } else {
             let watched = self.watch_a_sibling();
-            let watched_remote = watched.map(|sibling| &**self.shared.remote(sibling));
-            let timers = [Some(remote), watched_remote].into_iter().flatten();
-            let timers = timers.filter_map(|remote| remote.timers.next_deadline());
-            let timer_in = timers.min().map(|at| at.saturating_duration_since(now));
-            let wait = match timer_in.into_iter().chain(trim_in).min() {
-                Some(at_most) => Wait::AtMost(at_most),
-                None => Wait::Forever,
-            };
-            // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
-            remote.is_asleep.store(true, Ordering::Relaxed);
-            self.turn_then_wake_up(wait);
+            let wait = self.also_for(watched, wait, now);
+            // Ends the sleep before the wakers run, since what they put into the queue may be worth a wake-up.
+            self.turn(wait, || self.wake_up());
             if let Some(sibling) = watched {
                 self.unwatch(sibling);
             }
         }
+        self.begin_anew();
+    }
+
+    /// How long a wait that begins now may last.
+    pub(super) fn longest_wait(&self, now: Instant) -> Wait {
+        let timer_in = self
+            .remote()
+            .timers
+            .next_deadline()
+            .map(|at| at.saturating_duration_since(now));
+        match timer_in.into_iter().chain(self.trim_in(now)).min() {
+            Some(at_most) => Wait::AtMost(at_most),
+            None => Wait::Forever,
+        }
+    }
+
+    /// After a wait: a new batch, and what is due in the wheel.
+    pub(super) fn begin_anew(&self) {
         let now = self.shared.clock.now();
         self.batch_began.set(now);
         self.begin_batch();
@@ -289,16 +303,18 @@ impl Core {
         self.fire_timers(now);
     }
 
-    /// Waits in the driver; ends the sleep before the wakers run, since what they put into the queue may be worth a wake-up.
-    fn turn_then_wake_up(&self, wait: Wait) {
+    /// Waits in the driver, calls `awake`, then runs the wakers.
+    pub(super) fn turn(&self, wait: Wait, awake: impl FnOnce()) {
         let remote = self.remote();
+        // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
+        remote.is_asleep.store(true, Ordering::Relaxed);
         self.wake_batch(|ready| {
             remote.driver.turn(wait, ready);
             // ORDERING: the light barrier in `worker_is_awake` orders this store before the load there; partner is the heavy barrier in
             // `Sentinel::sleep_until_called`.
             remote.is_asleep.store(false, Ordering::Relaxed);
             self.shared.sentinel.worker_is_awake();
-            self.wake_up();
+            awake();
         });
     }
 

@@ -7,6 +7,10 @@
 //!
 //! `FILCH_WORKERS` overrides both: whoever sets it knows better.
 //!
+//! Both may change while the process runs (`taskset -a`, a cpuset, a container that is given more or less). [`Live`] asks again and again, and then for the CPUs that any of the runtime's own
+//! threads may use: that is what decides how many of them run at once. Those of the thread that built the runtime, or of the main thread, say nothing any more: a program may pin either for
+//! reasons of its own. Where a hook pins each thread to a CPU of its own, all of these count.
+//!
 //! A quota that is no whole number is rounded **up**: 1.5 CPUs give 2 workers. One worker could never use the
 //! half CPU that was paid for; two that are both busy are throttled for the last quarter of each period, and
 //! then both wait. A server that is throttled has too much work for its quota with any number of workers.
@@ -38,16 +42,58 @@ const MASK_CPUS_FIRST: usize = 1024;
 /// Where we stop doubling. The kernel's own limit is 8192 (x86, `MAXSMP`, Linux 6.18).
 const MASK_CPUS_MAX: usize = 1 << 20;
 
-/// The number of workers a runtime has unless its builder was told another.
+/// The number of workers that `FILCH_WORKERS` gives a runtime whose builder was told none, if it is set.
 ///
 /// # Errors
 ///
-/// `InvalidInput` when `FILCH_WORKERS` is set to something that is no positive number.
-pub(crate) fn worker_count() -> io::Result<usize> {
-    if let Some(value) = std::env::var_os(ENVIRONMENT) {
-        return parse_override(&value);
+/// `InvalidInput` when it is set to something that is no positive number.
+pub(crate) fn chosen_count() -> io::Result<Option<usize>> {
+    std::env::var_os(ENVIRONMENT)
+        .map(|value| parse_override(&value))
+        .transpose()
+}
+
+/// How many CPUs the calling thread, and those that it starts, may use at the same time.
+pub(crate) fn count() -> usize {
+    combine(affinity(), quota(Path::new("/")))
+}
+
+/// How many CPUs this process may use, as it changes.
+#[derive(Debug)]
+pub(crate) struct Live {
+    root: PathBuf,
+    /// What `/proc/self/cgroup` said when the limits were found: a process that is moved to another group has others.
+    groups: String,
+    limits: Limits,
+}
+
+impl Live {
+    pub(crate) fn new() -> Self {
+        Self::at(Path::new("/"))
     }
-    Ok(combine(affinity(), quota(Path::new("/"))))
+
+    /// `root` is `/` except in tests.
+    fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            groups: String::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// How many CPUs threads with these numbers may use at the same time.
+    pub(crate) fn count(&mut self, threads: &[usize]) -> usize {
+        combine(affinity_of(threads), self.quota())
+    }
+
+    fn quota(&mut self) -> Option<usize> {
+        let groups = read(&self.root.join(GROUPS))?;
+        if groups != self.groups {
+            self.limits = Limits::find(&self.root, &groups);
+            self.groups = groups;
+        }
+        self.limits.smallest()
+    }
 }
 
 fn parse_override(value: &OsStr) -> io::Result<usize> {
@@ -72,29 +118,51 @@ fn combine(affinity: usize, quota: Option<usize>) -> usize {
 
 /// CPUs the calling thread may run on; what is online when the kernel does not say.
 fn affinity() -> usize {
+    mask_of(0).map_or_else(online, |mask| ones(&mask))
+}
+
+/// CPUs that any of these threads may run on; no limit when the kernel knows none of them (any more).
+fn affinity_of(threads: &[usize]) -> usize {
+    let mut all: Option<Vec<u64>> = None;
+    for mask in threads.iter().filter_map(|&thread| mask_of(thread)) {
+        let all = all.get_or_insert_default();
+        all.resize(all.len().max(mask.len()), 0);
+        all.iter_mut().zip(mask).for_each(|(all, one)| *all |= one);
+    }
+    all.map_or(usize::MAX, |mask| ones(&mask))
+}
+
+/// CPUs in a mask.
+pub(crate) fn ones(mask: &[u64]) -> usize {
+    mask.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+/// The CPUs a thread may run on, a bit for each; 0 is the calling thread.
+fn mask_of(thread: usize) -> Option<Vec<u64>> {
+    let thread = libc::pid_t::try_from(thread).ok()?;
     let mut cpus = MASK_CPUS_FIRST;
     while cpus <= MASK_CPUS_MAX {
-        match affinity_of_at_most(cpus) {
-            Ok(count) => return count,
+        match mask_of_at_most(thread, cpus) {
+            Ok(mask) => return Some(mask),
             // EINVAL: the kernel's mask is longer than ours.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => cpus *= 2,
             Err(_) => break,
         }
     }
-    online()
+    None
 }
 
-fn affinity_of_at_most(cpus: usize) -> io::Result<usize> {
+fn mask_of_at_most(thread: libc::pid_t, cpus: usize) -> io::Result<Vec<u64>> {
     // The kernel's mask is an array of unsigned long, so it is aligned to and a multiple of 8 bytes.
     let mut mask = vec![0_u64; cpus.div_ceil(64)];
     let bytes = mask.len() * size_of::<u64>();
     // SAFETY: the kernel writes at most `bytes` bytes to the pointer, which is exactly the size of `mask`; every
     // bit pattern is a valid u64. `cpu_set_t` is only the name of such an array in the declaration.
-    let status = unsafe { libc::sched_getaffinity(0, bytes, mask.as_mut_ptr().cast()) };
+    let status = unsafe { libc::sched_getaffinity(thread, bytes, mask.as_mut_ptr().cast()) };
     if status < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(mask.iter().map(|word| word.count_ones() as usize).sum())
+    Ok(mask)
 }
 
 #[cold]
@@ -106,15 +174,37 @@ fn online() -> usize {
 
 /// The control groups' limit in whole CPUs, rounded up. `root` is `/` except in tests.
 fn quota(root: &Path) -> Option<usize> {
-    let groups = read(&root.join("proc/self/cgroup"))?;
-    let mounts = read(&root.join("proc/self/mountinfo"))?;
-    let unified = group_unified(&groups)
-        .and_then(|group| place(&mounts, group, |mount| mount.fstype == "cgroup2"))
-        .and_then(|place| place.smallest(root, limit_unified));
-    let legacy = group_legacy(&groups)
-        .and_then(|group| place(&mounts, group, |mount| mount.has_legacy_cpu()))
-        .and_then(|place| place.smallest(root, limit_legacy));
-    [unified, legacy].into_iter().flatten().min()
+    Live::at(root).quota()
+}
+
+/// Which groups this process is in, below the root.
+const GROUPS: &str = "proc/self/cgroup";
+
+/// The directories whose limits count: of our groups and their ancestors up to the mount points.
+#[derive(Debug, Default)]
+struct Limits {
+    unified: Vec<PathBuf>,
+    legacy: Vec<PathBuf>,
+}
+
+impl Limits {
+    fn find(root: &Path, groups: &str) -> Self {
+        let mounts = read(&root.join("proc/self/mountinfo")).unwrap_or_default();
+        let unified = group_unified(groups)
+            .and_then(|group| place(&mounts, group, |mount| mount.fstype == "cgroup2"));
+        let legacy = group_legacy(groups)
+            .and_then(|group| place(&mounts, group, |mount| mount.has_legacy_cpu()));
+        Self {
+            unified: unified.map_or_else(Vec::new, |place| place.with_ancestors(root)),
+            legacy: legacy.map_or_else(Vec::new, |place| place.with_ancestors(root)),
+        }
+    }
+
+    fn smallest(&self) -> Option<usize> {
+        let unified = self.unified.iter().filter_map(|group| limit_unified(group));
+        let legacy = self.legacy.iter().filter_map(|group| limit_legacy(group));
+        unified.chain(legacy).min()
+    }
 }
 
 /// Our group in the v2 hierarchy: the line `0::/path`.
@@ -212,14 +302,12 @@ fn place(mounts: &str, group: &str, wanted: impl Fn(&Mount<'_>) -> bool) -> Opti
 }
 
 impl Place {
-    /// The smallest limit of our group and its ancestors up to the mount point.
-    fn smallest(&self, root: &Path, limit: impl Fn(&Path) -> Option<usize>) -> Option<usize> {
+    /// Our group and its ancestors up to the mount point.
+    fn with_ancestors(&self, root: &Path) -> Vec<PathBuf> {
         let point = root.join(&self.point);
         // The ancestors of "a/b" are "a/b", "a" and "".
-        self.below
-            .ancestors()
-            .filter_map(|group| limit(&point.join(group)))
-            .min()
+        let groups = self.below.ancestors();
+        groups.map(|group| point.join(group)).collect()
     }
 }
 
@@ -248,8 +336,44 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// For tests of those who follow it.
+#[cfg(test)]
+pub(crate) mod pinning {
+    use super::{mask_of, ones};
+
+    /// Lets a thread run on these CPUs only; 0 is the calling one. False if the system refuses.
+    pub(crate) fn pin(thread: usize, mask: &[u64]) -> bool {
+        let thread = libc::pid_t::try_from(thread).unwrap();
+        // SAFETY: the kernel reads as many bytes as the mask has; only that thread is moved.
+        unsafe { libc::sched_setaffinity(thread, size_of_val(mask), mask.as_ptr().cast()) == 0 }
+    }
+
+    /// The CPUs of the calling thread, if it has several.
+    pub(crate) fn several() -> Option<Vec<u64>> {
+        mask_of(0).filter(|mask| ones(mask) > 1)
+    }
+
+    /// Of these CPUs the first.
+    pub(crate) fn lowest_of(mask: &[u64]) -> Vec<u64> {
+        let word = mask.iter().position(|&word| word != 0).unwrap();
+        let mut lowest = vec![0; mask.len()];
+        lowest[word] = mask[word] & mask[word].wrapping_neg();
+        lowest
+    }
+
+    /// Lets all threads of this process run on these CPUs only, as `taskset -a` does.
+    pub(crate) fn pin_everybody(mask: &[u64]) {
+        for thread in std::fs::read_dir("/proc/self/task").unwrap() {
+            let name = thread.unwrap().file_name();
+            // One that has ended meanwhile needs no pinning.
+            let _ = pin(name.to_str().unwrap().parse().unwrap(), mask);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::pinning::{lowest_of, pin};
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -281,6 +405,48 @@ mod tests {
         quota(&Tree::new(files).0)
     }
 
+    #[test]
+    fn a_limit_that_changes_is_seen_and_so_is_a_move_to_another_group() {
+        let tree = Tree::new(&[
+            ("proc/self/cgroup", "0::/a\n"),
+            ("proc/self/mountinfo", UNIFIED),
+            ("sys/fs/cgroup/a/cpu.max", "300000 100000\n"),
+            ("sys/fs/cgroup/b/cpu.max", "500000 100000\n"),
+        ]);
+        let change = |path: &str, text: &str| std::fs::write(tree.0.join(path), text).unwrap();
+        let mut live = Live::at(&tree.0);
+        assert_eq!(live.quota(), Some(3));
+        change("sys/fs/cgroup/a/cpu.max", "200000 100000\n");
+        assert_eq!(live.quota(), Some(2));
+        change("sys/fs/cgroup/a/cpu.max", "max 100000\n");
+        assert_eq!(live.quota(), None);
+        change("proc/self/cgroup", "0::/b\n");
+        assert_eq!(live.quota(), Some(5));
+        std::fs::remove_file(tree.0.join("sys/fs/cgroup/b/cpu.max")).unwrap();
+        assert_eq!(live.quota(), None);
+        std::fs::remove_file(tree.0.join("proc/self/cgroup")).unwrap();
+        assert_eq!(live.quota(), None);
+    }
+
+    #[test]
+    fn all_that_any_of_the_threads_may_use_counts() {
+        assert_eq!(affinity_of(&[]), usize::MAX);
+        // No thread has such a number: pid_max is 4194304 at most, proc_sys_kernel(5).
+        assert_eq!(affinity_of(&[1 << 30, usize::MAX]), usize::MAX);
+        let own = crate::sys::thread_state::own_number().unwrap();
+        assert_eq!(affinity_of(&[own, own, 1 << 30]), affinity());
+        std::thread::spawn(move || {
+            let all = mask_of(0).unwrap();
+            let pinned = crate::sys::thread_state::own_number().unwrap();
+            if pin(0, &lowest_of(&all)) {
+                assert_eq!(affinity_of(&[pinned]), 1);
+                assert_eq!(affinity_of(&[pinned, own]), ones(&all));
+            }
+        })
+        .join()
+        .unwrap();
+    }
+
     const UNIFIED: &str =
         "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
     const LEGACY: &str = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
@@ -297,28 +463,18 @@ mod tests {
     #[test]
     fn a_mask_that_is_too_short_is_doubled() {
         // 64 bits are less than the mask of most kernels, which answer EINVAL; the others say the same number.
-        match affinity_of_at_most(64) {
-            Ok(count) => assert_eq!(count, affinity()),
+        match mask_of_at_most(0, 64) {
+            Ok(mask) => assert_eq!(ones(&mask), affinity()),
             Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EINVAL)),
         }
-        assert_eq!(affinity_of_at_most(1 << 16).unwrap(), affinity());
+        assert_eq!(ones(&mask_of_at_most(0, 1 << 16).unwrap()), affinity());
     }
 
     #[test]
     fn affinity_counts_only_the_cpus_we_may_use() {
         std::thread::spawn(|| {
-            let mut mask = [0_u64; 1024];
-            let bytes = size_of_val(&mask);
-            // SAFETY: the kernel writes at most `bytes` bytes, the size of `mask`.
-            let got = unsafe { libc::sched_getaffinity(0, bytes, mask.as_mut_ptr().cast()) };
-            assert!(got >= 0);
-            let word = mask.iter().position(|&word| word != 0).unwrap();
-            let lowest = mask[word] & mask[word].wrapping_neg();
-            mask = [0; 1024];
-            mask[word] = lowest;
-            // SAFETY: the kernel reads `bytes` bytes, the size of `mask`; only this thread is moved.
-            let set = unsafe { libc::sched_setaffinity(0, bytes, mask.as_ptr().cast()) };
-            if set == 0 {
+            let all = mask_of(0).unwrap();
+            if pin(0, &lowest_of(&all)) {
                 assert_eq!(affinity(), 1);
             }
         })

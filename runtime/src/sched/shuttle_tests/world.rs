@@ -69,6 +69,7 @@ impl World {
             },
             // Those have models of their own, in `spare/loom_tests.rs`.
             spares_max: 0,
+            cpus: None,
             at_quiet: Box::new({
                 let timers = timers.clone();
                 move || timers.iter().for_each(|timers| end_timers(timers))
