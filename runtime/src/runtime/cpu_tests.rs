@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 /// A machine whose CPUs come and go.
@@ -77,7 +77,7 @@ fn on_each<F>(
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let all = Arc::new(Barrier::new(workers));
+    let all = Arc::new(Barrier::new(workers + 1));
     let task = |_| {
         let (all, work) = (all.clone(), work.clone());
         rt.spawn(async move {
@@ -85,7 +85,10 @@ where
             work(worker().unwrap()).await
         })
     };
-    (0..workers).map(task).collect()
+    let tasks = (0..workers).map(task).collect();
+    // Before that, none may become surplus.
+    all.wait();
+    tasks
 }
 
 fn join<T>(rt: &Runtime, tasks: Vec<JoinHandle<T>>) -> Vec<T> {
@@ -209,18 +212,19 @@ fn spares_go_on_when_the_active_workers_are_stuck() {
     let rt = machine.runtime(3, 2);
     machine.shrink(&rt, 1);
     let (send, receive) = channel();
-    let stuck = rt.spawn(async move { (worker(), receive.recv()) });
-    let helper = rt.spawn(async move {
-        let worker = worker();
-        send.send(7).unwrap();
-        worker
+    let receive = Arc::new(Mutex::new(receive));
+    let stuck = on_each(&rt, 1, move |own| {
+        // Within the poll.
+        let got = receive.lock().unwrap().recv();
+        async move { (own, got) }
     });
-    assert_eq!(rt.block_on(stuck).unwrap().1, Ok(7));
-    assert_eq!(
-        rt.block_on(helper).unwrap(),
-        None,
-        "a spare has no worker's number"
-    );
+    let helper = rt.spawn(async move {
+        send.send(7).unwrap();
+        worker()
+    });
+    assert_eq!(join(&rt, stuck), [(0, Ok(7))]);
+    let helper = rt.block_on(helper).unwrap();
+    assert_eq!(helper, None, "a spare has no worker's number");
 }
 
 /// The core of a worker that is to retire goes to another thread meanwhile.

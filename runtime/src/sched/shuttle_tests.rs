@@ -9,6 +9,7 @@
 //! | [`once`] | each task runs once and is dropped once, aborted or not, joined or not |
 //! | [`wakes`] | no wake is lost, and nothing waits behind a worker that is busy for good |
 //! | [`fairness`] | each task gets its turn within a bounded number of other tasks' polls |
+//! | [`surplus`] | nothing is lost while the number of active workers changes |
 //! | [`ends`] | a shutdown at any moment drops everything once |
 //!
 //! [`explore`] says in which orders, [`world`] has the scheduler with its clock and drivers, [`tools`] what the tasks are made of.
@@ -22,6 +23,7 @@ mod ends;
 mod explore;
 mod fairness;
 mod once;
+mod surplus;
 mod tools;
 mod wakes;
 mod world;

@@ -138,6 +138,9 @@ impl Core {
                 continue;
             }
             self.sleep();
+            if self.is_surplus() {
+                continue;
+            }
             if let Some(task) = self.next_task() {
                 // Woken as a searcher perhaps, and its own driver had something too.
                 self.end_search();
