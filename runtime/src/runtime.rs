@@ -55,6 +55,7 @@ impl Runtime {
     ///
     /// The number of workers is what `FILCH_WORKERS` says, else the smaller of the processors in the CPU affinity mask and
     /// the cgroup's CPU quota, and at least 1. More than 65 535 are as many as that, where [`Builder::worker_threads`] makes an error of it.
+    /// When mask or quota change later, as many of them are active as there are processors for; see [`Builder::follow_cpu_limits`].
     ///
     /// # Errors
     ///

@@ -65,7 +65,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 use wheel::{NEVER, Step, TICK_MAX, Wheel};
 
-/// One worker's timers.
+/// One worker's timers. On lines of its own: its worker writes it all the time, and siblings and the sentinel look at `next`.
+#[repr(align(128))]
 pub(crate) struct Timers {
     /// Nothing is to be done before this tick; [`NEVER`] when the wheel is empty. Written under the lock.
     next: AtomicU64,

@@ -40,7 +40,8 @@ pub(crate) enum Interest {
     Both,
 }
 
-/// One worker's epoll instance.
+/// One worker's epoll instance. On lines of its own: its worker locks it for each wait.
+#[repr(align(128))]
 pub(crate) struct Poller {
     /// These three are taken out when the runtime ends, since a handle or a waker may live on for long.
     waiting: Mutex<Option<Waiting>>,

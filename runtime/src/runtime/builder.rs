@@ -2,7 +2,7 @@
 
 use super::Runtime;
 use super::context;
-use super::handle::{Handle, Inner, as_driver};
+use super::handle::{Handle, Inner, Turn, as_driver};
 use crate::blocking::{self, Pool};
 use crate::driver::Driver;
 use crate::reactor::Poller;
@@ -11,7 +11,6 @@ use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::cpu;
 use crate::sys::rng::{OsRandom, RandomSource};
 use crate::sys::sync::Arc;
-use crate::sys::sync::atomic::AtomicUsize;
 use crate::timer::Timers;
 use crate::util::shield::shield;
 use std::fmt;
@@ -313,14 +312,13 @@ impl Builder {
                 move || Inner::at_quiet(&pollers, &timers, &blocking)
             }),
         });
-        let turn = AtomicUsize::new(0);
         let inner = Arc::new(Inner {
             sched,
             pollers,
             timers,
             blocking,
             clock: self.clock,
-            turn,
+            turn: Turn::default(),
         });
         home.set(Arc::downgrade(&inner)).expect("set once");
         inner.sched.launch(cores)?;

@@ -61,8 +61,13 @@ pub(crate) struct Inner {
     pub(super) blocking: Arc<Pool>,
     pub(super) clock: Arc<dyn Clock>,
     /// Whose turn it is to take what comes from threads that are no workers.
-    pub(super) turn: AtomicUsize,
+    pub(super) turn: Turn,
 }
+
+/// On lines of its own: threads that are no workers write it whenever they begin to wait, and everybody reads what stands beside it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Turn(AtomicUsize);
 
 impl Handle {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
@@ -256,7 +261,7 @@ impl Inner {
     /// The worker to charge with something that comes from no worker: an active one, at the moment.
     pub(super) fn next_in_turn(&self) -> usize {
         // ORDERING: Relaxed: only a counter.
-        self.turn.fetch_add(1, Ordering::Relaxed) % self.sched.active()
+        self.turn.0.fetch_add(1, Ordering::Relaxed) % self.sched.active()
     }
 
     pub(super) fn now(&self) -> Instant {

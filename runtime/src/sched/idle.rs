@@ -18,8 +18,10 @@ const FENCED: usize = 1 << (usize::BITS - 1);
 /// More workers than this do not fit the word.
 pub(crate) const WORKERS_MAX: usize = SEARCHING_MASK;
 
-/// Who sleeps and who searches.
+/// Who sleeps and who searches. On lines of its own: whoever falls asleep or wakes up writes it, and each push reads it. The lock is on the same ones: who takes it writes the
+/// word as well, most of the time.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Idle {
     word: AtomicUsize,
     /// The sleepers, the last to fall asleep on top: its caches are the warmest.

@@ -46,12 +46,19 @@ const BUSY_TICK: Duration = Duration::from_millis(5);
 /// After this long with every worker asleep the sentinel sleeps too.
 const QUIET: Duration = Duration::from_millis(10);
 
-/// The sentinel's bed.
+/// What others see of the sentinel.
 #[derive(Debug)]
 pub(super) struct Sentinel {
     is_asleep: AtomicBool,
     /// One more than the index of a worker that is stuck in one poll with tasks behind it, while nobody sleeps; 0 for none.
     stuck: AtomicUsize,
+    bed: Bed,
+}
+
+/// Where it waits. On lines of its own: it writes the lock each tick, and every worker reads what stands beside it each batch.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Bed {
     stop: Mutex<bool>,
     bell: Condvar,
 }
@@ -61,8 +68,10 @@ impl Sentinel {
         Self {
             is_asleep: AtomicBool::new(false),
             stuck: AtomicUsize::new(0),
-            stop: Mutex::new(false),
-            bell: Condvar::new(),
+            bed: Bed {
+                stop: Mutex::new(false),
+                bell: Condvar::new(),
+            },
         }
     }
 
@@ -79,30 +88,30 @@ impl Sentinel {
 
     #[cold]
     fn call(&self) {
-        let _stop = self.stop.lock();
+        let _stop = self.bed.stop.lock();
         // ORDERING: Relaxed: the lock orders it with the load in `sleep_until_called`.
         self.is_asleep.store(false, Ordering::Relaxed);
-        self.bell.notify_one();
+        self.bed.bell.notify_one();
     }
 
     /// Ends the sentinel's thread.
     pub(super) fn stop(&self) {
-        *self.stop.lock() = true;
-        self.bell.notify_one();
+        *self.bed.stop.lock() = true;
+        self.bed.bell.notify_one();
     }
 
     /// Waits for a tick. True if the sentinel shall stop.
     fn tick(&self, tick: Duration) -> bool {
-        let mut stop = self.stop.lock();
+        let mut stop = self.bed.stop.lock();
         if !*stop {
-            self.bell.wait_for(&mut stop, tick);
+            self.bed.bell.wait_for(&mut stop, tick);
         }
         *stop
     }
 
     /// Waits until a worker wakes up. True if the sentinel shall stop.
     fn sleep_until_called(&self, still_quiet: impl Fn() -> bool) -> bool {
-        let mut stop = self.stop.lock();
+        let mut stop = self.bed.stop.lock();
         // ORDERING: the heavy barrier orders this store before the look at the workers' `is_asleep`; partner is the light barrier in
         // `worker_is_awake`.
         self.is_asleep.store(true, Ordering::Relaxed);
@@ -110,7 +119,7 @@ impl Sentinel {
         if still_quiet() {
             // ORDERING: Relaxed, as the store below: under the lock, which `call` takes too.
             while self.is_asleep.load(Ordering::Relaxed) && !*stop {
-                self.bell.wait(&mut stop);
+                self.bed.bell.wait(&mut stop);
             }
         }
         self.is_asleep.store(false, Ordering::Relaxed);

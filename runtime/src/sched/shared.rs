@@ -90,6 +90,9 @@ pub(super) struct Remote {
 #[cfg(all(target_pointer_width = "64", not(shuttle)))]
 const _: () = assert!(size_of::<Remote>() == 128);
 
+/// The fields of [`Shared`] are read all the time and hardly ever written, but for these, which stand on lines of their own (docs/decisions/many-cores.md).
+const _: () = assert!(align_of::<Idle>() == 128 && align_of::<Sentinel>() == 128);
+
 impl Shared {
     /// Makes a scheduler, and a core for each worker of it. Either all cores are given to [`launch`](Self::launch), or nothing of
     /// this scheduler is used.

@@ -33,7 +33,7 @@
 //!
 //! *Every active worker is stuck*: then spares are called; workers on the bench do not count (`stand_in.rs`).
 //!
-//! *The end*: who closes the scheduler unparks everybody; the flag is looked at before each wait.
+//! *The end*: as a change, since who closes the scheduler sets a flag, unparks everybody, and the flag is looked at before each wait.
 //!
 //! `shuttle_sched_surplus_*` (`shuttle_tests/surplus.rs`) run it with the number changing at any moment.
 //!
@@ -139,10 +139,8 @@ impl Core {
         self.trim(now);
         // Also what was freed may have put something there: the last of something of the user's, whose end runs code.
         self.hand_over();
-        // Both are looked at after the last that could have been missed, see the head of this file.
-        if self.is_surplus() && !self.shared.shutdown.is_closing() {
-            self.turn(self.longest_wait(now), || {});
-        }
+        // A change, or the end, that came after the caller has looked ends this wait at once.
+        self.turn(self.longest_wait(now), || {});
         self.begin_anew();
         self.hand_over();
     }

@@ -36,8 +36,9 @@ pub(super) const CHAIN_CELLS_MAX: u32 = 64;
 /// Chains an outbox collects at once. Tasks are stolen in runs of neighbours, so that few segments are met at a time.
 const OUTBOX_CHAINS: usize = 8;
 
-/// The stack of chains that came home; what slab and chunks share.
+/// The stack of chains that came home; what slab and chunks share. On lines of its own: other threads write it, and the owner looks at it whenever a segment is used up.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Home {
     stack: AtomicPtr<Free>,
 }
