@@ -1,7 +1,7 @@
 //! Does it all hold with more workers than cores and everything mixed?
 //!
 //! A random program of tasks that spawn, join, detach, abort, park, wake each other (rightly and for nothing), sleep, yield, block, panic and
-//! talk over sockets, on eight workers, with threads outside that wake and spawn too. Afterwards the books must balance: every
+//! talk over sockets, on eight workers (or `FILCH_WORKERS`), with threads outside that wake and spawn too. Afterwards the books must balance: every
 //! task that was begun has completed, panicked as planned or been cut off by an abort or by the end, and each was dropped exactly once.
 //! A wake-up that is lost is a hang, which the guard turns into a failure.
 //!
@@ -27,12 +27,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
+/// Unless `FILCH_WORKERS` says otherwise.
 const WORKERS: usize = 8;
 /// How many tasks a round may begin.
 const TASKS_PER_ROUND: usize = 4000;
 const ROUNDS: usize = 10;
 const BELLS: usize = 16;
 const DEPTH_MAX: usize = 6;
+
+fn workers() -> usize {
+    let chosen = std::env::var("FILCH_WORKERS").ok();
+    chosen.map_or(WORKERS, |text| text.parse().expect("a number"))
+}
 
 /// What the tasks of one round share.
 struct World {
@@ -329,7 +335,7 @@ fn outsider(world: &Arc<World>, handle: &Handle, mut random: Random) {
 /// One runtime, one random program. It ends by itself, or is ended in the middle. Returns how many tasks completed.
 fn round(mut random: Random) -> usize {
     let rt = Builder::new()
-        .worker_threads(WORKERS)
+        .worker_threads(workers())
         .max_blocking_threads(1 + random.below(8))
         .build()
         .expect("a runtime");

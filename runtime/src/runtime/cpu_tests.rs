@@ -6,7 +6,7 @@ use super::{Builder, Runtime};
 use crate::io::AsyncFd;
 use crate::sched::context::with_core;
 use crate::sys::cpu::{self, pinning};
-use crate::sys::sync::thread;
+use crate::sys::sync::{Mutex, thread};
 use crate::task::JoinHandle;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 /// A machine whose CPUs come and go.
@@ -215,7 +215,7 @@ fn spares_go_on_when_the_active_workers_are_stuck() {
     let receive = Arc::new(Mutex::new(receive));
     let stuck = on_each(&rt, 1, move |own| {
         // Within the poll.
-        let got = receive.lock().unwrap().recv();
+        let got = receive.lock().recv();
         async move { (own, got) }
     });
     let helper = rt.spawn(async move {
