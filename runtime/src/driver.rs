@@ -1,7 +1,7 @@
 //! What does a worker block on?
 //!
 //! On exactly one thing, its driver: the mio reactor, a condition variable (no I/O), or the simulation. The
-//! scheduler knows no more of it than these two methods, and names no file descriptor.
+//! scheduler knows no more of it than to take a turn, to end a wait, and to let one driver's wait end with another's events; it names no file descriptor.
 
 pub(crate) mod condvar;
 pub(crate) mod stand_in;

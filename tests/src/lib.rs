@@ -30,6 +30,7 @@ pub mod guard;
 pub mod limits;
 pub mod pipe;
 pub mod random;
+pub mod runs;
 pub mod source;
 pub mod waker;
 

@@ -9,6 +9,7 @@ use filch::Runtime;
 use filch::runtime::{Builder, Handle};
 use filch_tests::drops::Tally;
 use filch_tests::guard::{eventually, within_reason};
+use filch_tests::runs::Runs;
 use filch_tests::stress_factor;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -486,11 +487,7 @@ fn each_task_of_many_threads_runs_once() {
         within_reason(move || {
             let rt = runtime(workers);
             let tasks = batches * 150;
-            let runs: Arc<Vec<_>> = Arc::new(
-                (0..producers * tasks)
-                    .map(|_| AtomicUsize::new(0))
-                    .collect(),
-            );
+            let runs = Runs::new(producers * tasks);
             thread::scope(|scope| {
                 for producer in 0..producers {
                     let (rt, runs) = (&rt, &runs);
@@ -503,7 +500,7 @@ fn each_task_of_many_threads_runs_once() {
                                     if n % 7 == 0 {
                                         filch::yield_now().await;
                                     }
-                                    runs[n].fetch_add(1, Ordering::Relaxed);
+                                    runs.note(n);
                                 }
                             });
                             match batch % 3 {
@@ -515,12 +512,9 @@ fn each_task_of_many_threads_runs_once() {
                     });
                 }
             });
-            eventually("each has run", || {
-                let all = runs.iter().all(|runs| runs.load(Ordering::Relaxed) > 0);
-                all.then_some(())
-            });
+            runs.wait();
             drop(rt);
-            assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1));
+            runs.check();
         });
     }
 }

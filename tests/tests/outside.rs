@@ -8,9 +8,10 @@
 use filch::Runtime;
 use filch::runtime::Builder;
 use filch_tests::guard::{eventually, spin_until, within_reason};
+use filch_tests::runs::Runs;
 use filch_tests::stress_factor;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
@@ -93,11 +94,7 @@ fn each_task_of_many_threads_runs_once() {
     for (workers, producers) in [(1, 8), (2, 3), (8, 16)] {
         within_reason(move || {
             let rt = runtime(workers);
-            let runs: Arc<Vec<_>> = Arc::new(
-                (0..producers * tasks)
-                    .map(|_| AtomicUsize::new(0))
-                    .collect(),
-            );
+            let runs = Runs::new(producers * tasks);
             thread::scope(|scope| {
                 for producer in 0..producers {
                     let (rt, runs) = (&rt, &runs);
@@ -108,7 +105,7 @@ fn each_task_of_many_threads_runs_once() {
                                 if n % 5 == 0 {
                                     filch::yield_now().await;
                                 }
-                                runs[n].fetch_add(1, Ordering::Relaxed);
+                                runs.note(n);
                             })
                             .detach();
                             if n % 97 == 0 {
@@ -118,12 +115,9 @@ fn each_task_of_many_threads_runs_once() {
                     });
                 }
             });
-            eventually("each has run", || {
-                let all = runs.iter().all(|runs| runs.load(Ordering::Relaxed) > 0);
-                all.then_some(())
-            });
+            runs.wait();
             drop(rt);
-            assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1));
+            runs.check();
         });
     }
 }

@@ -36,7 +36,7 @@ impl Mistrust {
     /// The worker has stranded something.
     pub(super) fn begin(&mut self, shared: &Shared, worker: &Remote, now: Instant) {
         if self.0.replace(now + MISTRUST).is_none() {
-            // ORDERING: Relaxed, as everything here: who reads it late uses the slot once more, or does not watch.
+            // ORDERING: Relaxed, as all loads and stores of these two: who reads one late uses the slot once more, or does not watch.
             shared.mistrusted.fetch_add(1, Ordering::Relaxed);
             worker.is_mistrusted.store(true, Ordering::Relaxed);
         }
@@ -93,7 +93,7 @@ impl Core {
         });
         working.find(|&index| {
             let (nobody, me) = (0, self.index + 1);
-            // ORDERING: Acquire, partner of the Release in `end_watch_of`: one watch comes after the other.
+            // ORDERING: Acquire, partner of the Release stores here and in `end_watch_of`: one watch comes after the other.
             let watcher = &shared.watchers[index];
             let is_first =
                 watcher.compare_exchange(nobody, me, Ordering::Acquire, Ordering::Relaxed);
@@ -131,6 +131,7 @@ impl Core {
             // A spare.
             return;
         };
+        // ORDERING: Relaxed: a hint, as in `find_watcher`; the descriptors are the kernel's to look after.
         let who = watcher.load(Ordering::Relaxed);
         let is_meant = by.is_none_or(|by| who == by + 1);
         if who == 0 || !is_meant {

@@ -48,9 +48,7 @@ fn wakes_from_outside(random: XorShift) {
     for other in others {
         other.join().expect("it does not panic");
     }
-    census.wait();
-    assert_eq!(census.ended(), 2);
-    world.end();
+    world.end_after(&census, 2);
 }
 
 /// While the workers fall asleep, in any state of it; half of the time through the driver of one.
@@ -172,9 +170,7 @@ fn a_backlog_is_shared(random: XorShift) {
         own.end();
     };
     world.spawn(task).detach();
-    census.wait();
-    assert_eq!(census.ended(), 5);
-    world.end();
+    world.end_after(&census, 5);
 }
 
 #[test]
@@ -235,9 +231,7 @@ fn a_batch_is_shared(random: XorShift) {
     }
     dawdle(random.below(80));
     Signal::post(&signals, &world, random.below(workers as u32) as usize);
-    census.wait();
-    assert_eq!(census.ended(), workers);
-    world.end();
+    world.end_after(&census, workers);
 }
 
 #[test]
@@ -265,9 +259,7 @@ fn a_yield_is_shared(random: XorShift) {
         own.end();
     };
     world.spawn(task).detach();
-    census.wait();
-    assert_eq!(census.ended(), 2);
-    world.end();
+    world.end_after(&census, 2);
 }
 
 #[test]
@@ -339,9 +331,7 @@ fn own_events_hold_nothing_back(random: XorShift) {
     };
     world.spawn(comes).detach();
     poster.join().expect("it does not panic");
-    census.wait();
-    assert_eq!(census.ended(), 2);
-    world.end();
+    world.end_after(&census, 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! stands still, and then nobody helps a stranded task but the workers' own protocol; or it passes, and then the sentinel looks around and timers fire, at
 //! moments that shuttle chooses.
 
+use super::tools::Census;
 use crate::driver::condvar::CondvarDriver;
 use crate::driver::{Driver, Wait};
 use crate::sched::context::with_core;
@@ -103,6 +104,13 @@ impl World {
     /// Waits for the end of a scheduler that was closed.
     pub(super) fn join(&self) {
         assert!(self.sched.join(None));
+    }
+
+    /// Ends the scheduler once every ticket has been given back, by the end of the task that held it and not by its drop: so many.
+    pub(super) fn end_after(self: Arc<Self>, census: &Census, ended: usize) {
+        census.wait();
+        assert_eq!(census.ended(), ended);
+        self.end();
     }
 
     /// Ends the scheduler, and checks that nothing of it is left. Tasks, their handles and wakers must be gone, or go by this.
