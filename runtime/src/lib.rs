@@ -35,6 +35,8 @@
 pub(crate) mod driver;
 pub(crate) mod reactor;
 pub(crate) mod sched;
+#[cfg(not(shuttle))]
+pub mod sync;
 pub(crate) mod sys;
 pub mod task;
 pub(crate) mod timer;

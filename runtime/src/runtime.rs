@@ -3,7 +3,6 @@
 //! This is the only module that names both scheduler and reactor. Most programs need no more than [`Runtime::new`] and
 //! [`Runtime::block_on`]; [`Builder`] has the choices.
 
-mod block_on;
 pub(crate) mod blocking_task;
 mod builder;
 pub(crate) mod context;

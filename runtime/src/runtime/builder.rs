@@ -12,6 +12,7 @@ use crate::sys::cpu;
 use crate::sys::rng::{OsRandom, RandomSource};
 use crate::sys::sync::Arc;
 use crate::timer::Timers;
+use crate::util::block_on;
 use crate::util::shield::shield;
 use std::fmt;
 use std::io;
@@ -267,6 +268,7 @@ impl Builder {
             count: workers,
             follow,
         } = self.check()?;
+        block_on::before_waiting(sched::handoff::before_blocking);
         let cpus = follow.then(|| self.cpu_source.take().unwrap_or_else(cpus_of_system));
         let mut pollers = Vec::new();
         let mut drivers = Vec::with_capacity(workers);

@@ -1,6 +1,5 @@
 //! By what do others use a runtime?
 
-use super::block_on::block_on;
 use super::blocking_task;
 use super::context;
 use crate::blocking::Pool;
@@ -14,6 +13,7 @@ use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use crate::task::JoinHandle;
 use crate::timer::Timers;
+use crate::util::block_on::block_on;
 use std::fmt;
 use std::time::{Duration, Instant};
 

@@ -17,8 +17,6 @@
 //! What it does not see: orderings (shuttle runs all atomics as SeqCst: they are loom's), and steps within the injector, whose atomics are
 //! crossbeam's. What it was tried against stands in docs/ORDERINGS.md.
 
-#[path = "../runtime/block_on.rs"]
-mod block_on;
 mod ends;
 mod explore;
 mod fairness;

@@ -144,6 +144,11 @@ impl<T: Linked> List<T> {
         }
     }
 
+    /// The node at the front, which stays there.
+    pub(crate) fn front(&self) -> Option<NonNull<T>> {
+        self.front
+    }
+
     /// Takes the node at the front.
     pub(crate) fn pop_front(&mut self) -> Option<NonNull<T>> {
         let node = self.front?;

@@ -1,12 +1,12 @@
 //! Does a shutdown at any moment end everything, and drop each future once?
 
-use super::block_on::block_on;
 use super::explore::explore;
 use super::tools::{Census, Signal, Ticket, dawdle, sleep_until, yields};
 use super::world::{PASSES, Time, World};
 use crate::sys::clock::Clock;
 use crate::sys::rng::XorShift;
 use crate::sys::sync::{Arc, thread};
+use crate::util::block_on::block_on;
 use std::future::pending;
 use std::time::Duration;
 

@@ -3,13 +3,13 @@
 //! Rivals yield or wake each other for ever. Each of their polls is counted from the moment at which the task that needs one turn is ready, until it has had it; if they
 //! reach a bound before, they give up, and the test fails. Bounds are in polls, since shuttle's threads do not run equally fast.
 
-use super::block_on::block_on;
 use super::explore::explore;
 use super::tools::{Census, Signal, dawdle, sleep_until, yields};
 use super::world::{PASSES, Time, World};
 use crate::sys::clock::Clock;
 use crate::sys::rng::XorShift;
 use crate::sys::sync::Arc;
+use crate::util::block_on::block_on;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 

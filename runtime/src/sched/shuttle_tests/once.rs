@@ -1,11 +1,11 @@
 //! Does each task run once, and is each dropped once?
 
-use super::block_on::block_on;
 use super::explore::{explore, fork, repeat};
 use super::tools::{Census, Ticket, dawdle, yields};
 use super::world::{PASSES, Time, World};
 use crate::sys::rng::XorShift;
 use crate::sys::sync::Arc;
+use crate::util::block_on::block_on;
 use std::pin::Pin;
 use std::time::Duration;
 

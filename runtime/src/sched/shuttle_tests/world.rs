@@ -8,12 +8,14 @@ use super::tools::Census;
 use crate::driver::condvar::CondvarDriver;
 use crate::driver::{Driver, Wait};
 use crate::sched::context::with_core;
+use crate::sched::handoff;
 use crate::sched::{Config, Shared, ThreadConfig};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::rng::SeededRandom;
 use crate::sys::sync::{Arc, Mutex, set_patience};
 use crate::task::JoinHandle;
 use crate::timer::Timers;
+use crate::util::block_on;
 use crate::util::wake_batch::WakeBatch;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -59,6 +61,7 @@ impl World {
         let drivers = boxes
             .iter()
             .map(|letters| letters.clone() as Arc<dyn Driver>);
+        block_on::before_waiting(handoff::before_blocking);
         let (sched, cores) = Shared::new(Config {
             workers: drivers.zip(timers.iter().cloned()).collect(),
             clock: clock.clone(),

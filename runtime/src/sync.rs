@@ -1,0 +1,15 @@
+//! What tasks and threads coordinate with: locks, signals, channels.
+//!
+//! All of it works without a runtime, and between tasks of different ones. What waits does so in the future itself: no wait allocates, and a future that is dropped
+//! leaves the queue it stood in.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `wait_queue` | how does a future wait for another task without an allocation? |
+
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the primitives that stand on it come next")
+)]
+
+pub(crate) mod wait_queue;

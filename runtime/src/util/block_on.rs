@@ -1,0 +1,98 @@
+//! How does a thread that is no worker run a future?
+//!
+//! It polls, and sleeps on a condition variable of its own until it is woken. On a worker's thread the first poll is made as it is; if the future
+//! has to wait, the worker goes to another thread first. How that is done only the scheduler knows, which leaves a function here
+//! ([`before_waiting`]); in a program without a runtime there is nothing to do.
+
+use crate::sys::sync::{Condvar, Mutex};
+use std::cell::Cell;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+
+static BEFORE_WAITING: OnceLock<fn() -> io::Result<()>> = OnceLock::new();
+
+thread_local! {
+    /// The bed this thread has slept in last: a blocking send for each message shall not allocate each time.
+    static KEPT: Cell<Option<Arc<Parker>>> = const { Cell::new(None) };
+}
+
+/// A thread's bed. It may be rung for somebody who slept in it before: a wake-up for nothing.
+#[derive(Debug, Default)]
+struct Parker {
+    woken: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Parker {
+    /// The one that is kept, or within a future that runs another one, a new one.
+    fn of_thread() -> Arc<Self> {
+        let kept = KEPT.try_with(Cell::take).unwrap_or(None);
+        kept.unwrap_or_default()
+    }
+
+    fn keep(self: Arc<Self>) {
+        // In a model nothing may outlive a run; a thread that is ending keeps nothing.
+        if !cfg!(any(loom, shuttle)) {
+            let _ = KEPT.try_with(|kept| kept.set(Some(self)));
+        }
+    }
+
+    fn park(&self) {
+        let mut woken = self.woken.lock();
+        while !*woken {
+            self.bell.wait(&mut woken);
+        }
+        *woken = false;
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.woken.lock() = true;
+        self.bell.notify_one();
+    }
+}
+
+/// From now on this is called on a thread before it waits in [`block_on`] for the first time. The first call of this decides.
+pub(crate) fn before_waiting(call: fn() -> io::Result<()>) {
+    // There is one scheduler in the program's code, however many runtimes.
+    let _ = BEFORE_WAITING.set(call);
+}
+
+/// Runs a future to its end on this thread.
+///
+/// # Panics
+///
+/// If the future does; or within a task, if it has to wait and no thread can be started to take over the worker.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let parker = Parker::of_thread();
+    let waker = Waker::from(parker.clone());
+    let mut context = Context::from_waker(&waker);
+    let mut is_prepared = false;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            parker.keep();
+            return output;
+        }
+        if !is_prepared {
+            is_prepared = true;
+            prepare();
+        }
+        parker.park();
+    }
+}
+
+fn prepare() {
+    if let Some(Err(error)) = BEFORE_WAITING.get().map(|call| call()) {
+        panic!(
+            "a task cannot wait for a future on its thread, since no other thread can take over its worker: {error}"
+        );
+    }
+}
