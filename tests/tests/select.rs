@@ -137,7 +137,7 @@ fn a_condition_that_is_false_disables_its_branch() {
 }
 
 fn n_is_even(n: u32) -> bool {
-    n.is_multiple_of(2)
+    n & 1 == 0
 }
 
 #[test]

@@ -51,7 +51,7 @@ use proc_macro::TokenStream;
 ///
 /// ```
 /// #[filch::main]
-/// async fn main() -> std::io::Result<()> {
+/// async fn main() -> Result<(), filch::JoinError> {
 ///     let task = filch::spawn(async { 6 * 7 });
 ///     assert_eq!(task.await?, 42);
 ///     Ok(())

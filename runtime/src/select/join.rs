@@ -132,7 +132,7 @@ macro_rules! __join {
         }
     };
     (@try {$(($future:ident $expression:expr))*}) => {
-        match ($($crate::__macros::MaybeDone::new($expression),)*) {
+        match ($($crate::__macros::MaybeDone::new_try($expression),)*) {
             ($($future,)*) => {
                 $(let mut $future = $crate::__macros::pin!($future);)*
                 let mut turns = $crate::__macros::Turns::new();
@@ -142,7 +142,7 @@ macro_rules! __join {
                         let mut number = 0;
                         $(
                             if pass.contains(&number) {
-                                match $future.as_mut().poll_ok(cx) {
+                                match $future.as_mut().poll_try(cx) {
                                     $crate::__macros::Poll::Pending => is_pending = true,
                                     $crate::__macros::Poll::Ready(result) => {
                                         if let $crate::__macros::Err(error) = result {
@@ -157,7 +157,7 @@ macro_rules! __join {
                     if is_pending {
                         return $crate::__macros::Poll::Pending;
                     }
-                    $crate::__macros::Poll::Ready($crate::__macros::Ok(($($future.as_mut().take_ok(),)*)))
+                    $crate::__macros::Poll::Ready($crate::__macros::Ok(($($future.as_mut().take(),)*)))
                 })
                 .await
             }

@@ -12,24 +12,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 pin_project! {
-    /// A future, and then its output.
+    /// A future, and then what it gave.
     #[derive(Debug)]
     #[project = Stage]
     #[must_use = "a future does nothing until it is polled"]
-    pub enum MaybeDone<F: Future> {
+    pub enum MaybeDone<F, T> {
         /// Not done yet.
         Running {
             #[pin]
             future: F,
         },
-        /// Done; none once the output was taken.
-        Done {
-            output: Option<F::Output>,
-        },
+        /// Done; none once it was taken.
+        Done { value: Option<T> },
     }
 }
 
-impl<F: Future> MaybeDone<F> {
+impl<F: Future> MaybeDone<F, F::Output> {
     /// Nothing is done yet.
     pub fn new(future: impl IntoFuture<IntoFuture = F>) -> Self {
         Self::Running {
@@ -40,45 +38,41 @@ impl<F: Future> MaybeDone<F> {
     /// Polls the future unless it is done.
     pub fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Running { future } = self.as_mut().project() {
-            let output = Some(ready!(future.poll(cx)));
-            self.set(Self::Done { output });
+            let value = Some(ready!(future.poll(cx)));
+            self.set(Self::Done { value });
         }
         Poll::Ready(())
     }
-
-    /// The output of a future that is done.
-    ///
-    /// # Panics
-    ///
-    /// If it is not done, or its output was taken already.
-    pub fn take(self: Pin<&mut Self>) -> F::Output {
-        match self.project() {
-            Stage::Done { output } => output.take().expect("an output is taken once"),
-            Stage::Running { .. } => unreachable!("an output is taken when all futures are done"),
-        }
-    }
 }
 
-impl<T, E, F: Future<Output = Result<T, E>>> MaybeDone<F> {
+impl<T, E, F: Future<Output = Result<T, E>>> MaybeDone<F, T> {
+    /// Nothing is done yet, and nothing failed.
+    pub fn new_try(future: impl IntoFuture<Output = Result<T, E>, IntoFuture = F>) -> Self {
+        Self::Running {
+            future: future.into_future(),
+        }
+    }
+
     /// Polls the future unless it is done; an error is given out at once.
-    pub fn poll_ok(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+    pub fn poll_try(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if let Stage::Running { future } = self.as_mut().project() {
-            let value = ready!(future.poll(cx))?;
-            let output = Some(Ok(value));
-            self.set(Self::Done { output });
+            let value = Some(ready!(future.poll(cx))?);
+            self.set(Self::Done { value });
         }
         Poll::Ready(Ok(()))
     }
+}
 
-    /// The value of a future that is done, and gave no error.
+impl<F, T> MaybeDone<F, T> {
+    /// What the future gave, which is done.
     ///
     /// # Panics
     ///
-    /// If that is not so, or its value was taken already.
-    pub fn take_ok(self: Pin<&mut Self>) -> T {
-        match self.take() {
-            Ok(value) => value,
-            Err(_) => unreachable!("an error was given out by poll_ok"),
+    /// If it is not done, or this was taken already.
+    pub fn take(self: Pin<&mut Self>) -> T {
+        match self.project() {
+            Stage::Done { value } => value.take().expect("a value is taken once"),
+            Stage::Running { .. } => unreachable!("a value is taken when all futures are done"),
         }
     }
 }
