@@ -1,6 +1,6 @@
 //! How does a program or a test begin that has one of the attributes `#[filch::main]` and `#[filch::test]`?
 //!
-//! The attributes (the crate filch-macros) turn their function into a call of one of the three functions here, so that what they generate is one line, and
+//! The attributes (the crate filch-macros) turn their function into a call of one of the two functions here, so that what they generate is one line, and
 //! everything else is code that can be read, and tested.
 
 use crate::runtime::{Builder, Runtime};
@@ -10,14 +10,17 @@ use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-/// Runs a program, with so many workers or as many as [`Runtime::new`] has.
-pub fn main<F: Future>(workers: Option<usize>, body: impl FnOnce() -> F) -> F::Output {
-    real(workers).block_on(body())
-}
-
-/// Runs a test, on threads and in the time of the machine.
-pub fn test<F: Future>(workers: Option<usize>, body: impl FnOnce() -> F) -> F::Output {
-    real(workers).block_on(body())
+/// Runs a program or a test, with so many workers or as many as [`Runtime::new`] has.
+///
+/// # Panics
+///
+/// If the runtime cannot be started, and as the function does.
+pub fn run<F: Future>(workers: Option<usize>, body: impl FnOnce() -> F) -> F::Output {
+    let mut builder = Builder::new();
+    if let Some(workers) = workers {
+        builder = builder.worker_threads(workers);
+    }
+    started(builder).block_on(body())
 }
 
 /// Runs a test in a simulation, once for each of the seeds from 0 on or for the one that `FILCH_SEED` names. The first failure is the last run.
@@ -25,7 +28,7 @@ pub fn test<F: Future>(workers: Option<usize>, body: impl FnOnce() -> F) -> F::O
 /// # Panics
 ///
 /// As the test does; if there is no simulation to be had; and if `FILCH_SEED` is no number.
-pub fn simulated_test<F>(
+pub fn run_simulated<F>(
     seeds: u64,
     package: Option<&str>,
     path: &str,
@@ -38,14 +41,6 @@ where
     let seeds = chosen_seeds(chosen.as_deref(), seeds);
     let tell = |seed| eprintln!("{}", again(seed, package, path));
     for_each_seed(seeds, |seed| simulated(seed).block_on(body()), tell)
-}
-
-fn real(workers: Option<usize>) -> Runtime {
-    let mut builder = Builder::new();
-    if let Some(workers) = workers {
-        builder = builder.worker_threads(workers);
-    }
-    started(builder)
 }
 
 fn started(builder: Builder) -> Runtime {
@@ -224,13 +219,13 @@ mod tests {
     #[test]
     fn workers_are_as_many_as_asked_for() {
         let workers = || async { crate::runtime::Handle::current().workers() };
-        assert_eq!(main(Some(2), workers), 2);
-        assert_eq!(test(Some(1), workers), 1);
+        assert_eq!(run(Some(2), workers), 2);
+        assert_eq!(run(Some(1), workers), 1);
     }
 
     #[test]
     #[should_panic(expected = "the runtime cannot be started: worker_threads is 0")]
     fn a_runtime_that_cannot_be_started() {
-        main(Some(0), || async {});
+        run(Some(0), || async {});
     }
 }

@@ -126,7 +126,7 @@ pub trait FutureExt: Future {
         time::timeout(duration, self)
     }
 
-    /// Gives the future until a point in time to finish; the same as [`time::timeout_at`](crate::time::timeout_at).
+    /// Gives the future until a point in time to finish; the same as [`time::timeout_at`].
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ fn around(attribute: Attribute, function: Function, plan: &Plan) -> TokenStream 
 
     let mut inside = code("#[allow(clippy::unused_async)]");
     inside.extend([asyncness].into_iter().chain(head()).chain([body]));
-    inside.extend(call(attribute, plan, &name.to_string()));
+    inside.extend(call(plan, &name.to_string()));
 
     let mut out = match attribute {
         Attribute::Main => TokenStream::new(),
@@ -93,24 +93,21 @@ fn around(attribute: Attribute, function: Function, plan: &Plan) -> TokenStream 
 }
 
 /// The call by which the function is run.
-fn call(attribute: Attribute, plan: &Plan, name: &str) -> TokenStream {
-    let rest = match (attribute, &plan.runtime) {
-        (Attribute::Main, Runtime::Real(workers)) => format!("main({}, {name})", option(*workers)),
-        (_, Runtime::Real(workers)) => format!("test({}, {name})", option(*workers)),
-        (_, Runtime::Simulated { seeds }) => format!(
-            "simulated_test({seeds}, ::core::option_env!(\"CARGO_PKG_NAME\"), ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!({name})), {name})"
-        ),
+fn call(plan: &Plan, name: &str) -> TokenStream {
+    let rest = match &plan.runtime {
+        Runtime::Real(Some(workers)) => {
+            format!("run(::core::option::Option::Some({workers}), {name})")
+        }
+        Runtime::Real(None) => format!("run(::core::option::Option::None, {name})"),
+        Runtime::Simulated { seeds } => {
+            let package = "::core::option_env!(\"CARGO_PKG_NAME\")";
+            let path = format!("::core::concat!(::core::module_path!(), \"::{name}\")");
+            format!("run_simulated({seeds}, {package}, {path}, {name})")
+        }
     };
     let mut out = plan.filch.clone();
     out.extend(code(&format!("::__macros::{rest}")));
     out
-}
-
-fn option(workers: Option<u64>) -> String {
-    match workers {
-        Some(workers) => format!("::core::option::Option::Some({workers})"),
-        None => "::core::option::Option::None".to_owned(),
-    }
 }
 
 /// The tokens of a text of our own.

@@ -5,7 +5,7 @@
 //! ```text
 //! #[filch::main(workers = 4)]          fn main() -> io::Result<()> {
 //! async fn main() -> io::Result<()> {      async fn main() -> io::Result<()> { body }
-//!     body                                 ::filch::__macros::main(Some(4), main)
+//!     body                                 ::filch::__macros::run(Some(4), main)
 //! }                                    }
 //! ```
 //!
