@@ -16,6 +16,8 @@
 //!
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
 //!   starts many at once.
+//! - [`select!`] waits for the first of several futures, [`join!`] and [`try_join!`] for all of them; [`future`] has what futures can be told by methods.
+//! - [`#[filch::main]`](macro@main) and [`#[filch::test]`](macro@test) start a runtime for a program or a test (cargo feature `macros`, on by default).
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones
@@ -46,17 +48,29 @@ pub(crate) mod util;
 #[doc(hidden)]
 #[path = "bench_doors.rs"]
 pub mod __bench;
+#[cfg(not(any(loom, shuttle)))]
+#[doc(hidden)]
+#[path = "macro_doors.rs"]
+pub mod __macros;
 #[cfg(not(shuttle))]
 pub(crate) mod blocking;
+#[cfg(not(any(loom, shuttle)))]
+mod entry;
+#[cfg(not(any(loom, shuttle)))]
+pub mod future;
 #[cfg(not(any(loom, shuttle)))]
 pub mod io;
 #[cfg(not(any(loom, shuttle)))]
 pub mod runtime;
 #[cfg(not(any(loom, shuttle)))]
+mod select;
+#[cfg(not(any(loom, shuttle)))]
 mod spawn;
 #[cfg(not(any(loom, shuttle)))]
 pub mod time;
 
+#[cfg(all(feature = "macros", not(any(loom, shuttle))))]
+pub use filch_macros::{main, test};
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::Runtime;
 #[cfg(not(any(loom, shuttle)))]

@@ -8,6 +8,9 @@
 //! | `outside` | are tasks of threads that are no workers run once each, in order, and none stranded? |
 //! | `batch` | does `spawn_batch` what a loop over `spawn` does, whatever the iterator does? |
 //! | `time` | do sleeps, timeouts and intervals keep their times, wherever and however they are waited for? |
+//! | `macros` | do `#[filch::main]` and `#[filch::test]` make of a function what they promise? |
+//! | `select` | does `select!` run the right branch, drop the others, and stay out of the way of the code around? |
+//! | `join_macros` | do `join!` and `try_join!` wait for all, poll none too often, and drop what they should? |
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `signal` | does every listener get its signal? |
 //! | `http` | does the server answer as the protocol says, in time, and whatever a client does? |
