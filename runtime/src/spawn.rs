@@ -3,6 +3,7 @@
 use crate::runtime::{Handle, context};
 use crate::sched::context::with_core;
 use crate::task::JoinHandle;
+use crate::util::wait_reason::{self, WaitReason};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -232,6 +233,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
+        wait_reason::note(WaitReason::Turn);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

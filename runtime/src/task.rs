@@ -34,6 +34,7 @@ pub(crate) mod schedule;
 pub(crate) mod state;
 pub(crate) mod waker;
 
+pub use crate::util::wait_reason::WaitReason;
 pub use error::JoinError;
 pub use join::JoinHandle;
 

@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod list;
 pub(crate) mod shield;
 pub(crate) mod slab;
+mod this_poll;
 pub(crate) mod wait_reason;
 pub(crate) mod wake_batch;
 pub(crate) mod wakers;

@@ -9,6 +9,7 @@
 
 use super::readiness::{Event, Readiness, Seen};
 use crate::sys::sync::Mutex;
+use crate::util::wait_reason::{self, WaitReason};
 use crate::util::wake_batch::WakeBatch;
 use std::task::{Context, Poll, Waker};
 
@@ -17,6 +18,16 @@ use std::task::{Context, Poll, Waker};
 pub(crate) enum Direction {
     Read,
     Write,
+}
+
+impl Direction {
+    /// Says that the task waits for it, if it does in the end.
+    fn note(self) {
+        wait_reason::note(match self {
+            Self::Read => WaitReason::Read,
+            Self::Write => WaitReason::Write,
+        });
+    }
 }
 
 /// What one event of the kernel says of both directions.
@@ -83,7 +94,10 @@ impl Source {
         let side = self.side(direction);
         match side.readiness.look() {
             Some(seen) => Poll::Ready(seen),
-            None => side.wait(cx),
+            None => {
+                direction.note();
+                side.wait(cx)
+            }
         }
     }
 
@@ -95,6 +109,7 @@ impl Source {
         cx: &mut Context<'_>,
     ) -> Poll<Seen> {
         let side = self.side(direction);
+        direction.note();
         // As in `Side::wait`.
         let mut replaced = cx.waker().clone();
         let mut waiters = side.waiters.lock();

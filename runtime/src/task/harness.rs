@@ -16,6 +16,7 @@ use super::state::{AfterPending, Completion, Start, State};
 use super::waker::LentWaker;
 use crate::util::shield::shield;
 use crate::util::slab::Class;
+use crate::util::wait_reason;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -150,7 +151,7 @@ where
         // SAFETY: as above.
         match unsafe { Self::poll(cell) } {
             Ok(Poll::Pending) => {
-                if state.finish_pending(turn) == AfterPending::Requeue {
+                if state.finish_pending(turn, wait_reason::noted()) == AfterPending::Requeue {
                     // SAFETY: the verdict hands out the task's only `Notified`.
                     S::reschedule(unsafe { Notified::from_raw(cell) });
                 }

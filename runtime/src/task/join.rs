@@ -7,6 +7,7 @@ use super::state::Detach;
 use crate::sys::sync::{hint, thread};
 use crate::util::budget;
 use crate::util::shield::shield;
+use crate::util::wait_reason::{self, WaitReason};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -139,6 +140,31 @@ impl<T> JoinHandle<T> {
             .is_none_or(|task| task.state.is_complete())
     }
 
+    /// What the task waits for; `None` if it does not wait: it is queued, or being polled, or finished.
+    ///
+    /// A look at a moment that may have passed: for people who ask why a program is stuck, not for programs to act on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::task::WaitReason;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// rt.block_on(async {
+    ///     let forever = filch::spawn(std::future::pending::<()>());
+    ///     while forever.wait_reason().is_none() {
+    ///         filch::yield_now().await;
+    ///     }
+    ///     assert_eq!(forever.wait_reason(), Some(WaitReason::Unknown));
+    ///     forever.abort();
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn wait_reason(&self) -> Option<WaitReason> {
+        self.inner.task()?.state.wait_reason()
+    }
+
     /// Lets the task run on by itself; the same as dropping the handle, said aloud.
     pub fn detach(self) {
         drop(self);
@@ -190,6 +216,7 @@ impl<T> Future for JoinHandle<T> {
             ready!(budget::poll_take(cx));
             return Poll::Ready(self.take());
         }
+        wait_reason::note(WaitReason::Join);
         Poll::Pending
     }
 }

@@ -1,6 +1,6 @@
 //! In which phase is a task, and who may do what to it?
 //!
-//! One atomic word answers both. Its low bits are flags, then come two counts.
+//! One atomic word answers both, and a third question of those who look on: what does it wait for? Its low bits are flags, then come two counts.
 //!
 //! | bits | name | set by | cleared by |
 //! |---|---|---|---|
@@ -10,7 +10,8 @@
 //! | 3 | JOIN_WAKER | the join handle | the join handle, only before COMPLETE |
 //! | 4 | GUEST | the runner, when it blocks in its poll and is no worker any more | the runner, when the poll is over |
 //! | 5.. | references | one for each `Waker`, one for the join handle | |
-//! | 32.. | wakes | spawn, wake and abort add one | the runner, after a poll: as many as there were before it |
+//! | 32.. | wait reason | the runner, after a poll: [`WaitReason`] | the next one |
+//! | 37.. | wakes | spawn, wake and abort add one | the runner, after a poll: as many as there were before it |
 //!
 //! | phase | wakes | COMPLETE | the future belongs to | the output belongs to | join waker |
 //! |---|:-:|:-:|---|---|---|
@@ -20,7 +21,7 @@
 //! | complete | any | 1 | gone | the join handle, if JOIN_INTEREST; else gone | the runner's, if JOIN_WAKER, until it has emptied the place |
 //!
 //! To begin a poll nothing is written: the runner remembers how many wakes there were ([`Turn`]) and takes those away when the poll is over.
-//! If any are left then, the task was woken meanwhile and is queued still. Each wake performs its read-modify-write, also when the task is queued already, since that
+//! If any are left then, the task was woken meanwhile and is queued still. The wait reason, which nobody else writes, is changed in the same step. Each wake performs its read-modify-write, also when the task is queued already, since that
 //! is what publishes the waker's writes to the next poll.
 //!
 //! The queue holds no reference: a task in it is not COMPLETE, and only COMPLETE tasks without references are freed,
@@ -40,6 +41,7 @@
 //! Rejected: a bit for *notified* and one for *running* instead of the count (one more locked instruction for each poll, to swap them).
 
 use crate::sys::sync::atomic::{AtomicU64, Ordering};
+use crate::util::wait_reason::WaitReason;
 use std::time::Duration;
 
 const COMPLETE: u64 = 1;
@@ -48,25 +50,28 @@ const JOIN_INTEREST: u64 = 1 << 2;
 const JOIN_WAKER: u64 = 1 << 3;
 const GUEST: u64 = 1 << 4;
 const REFERENCE: u64 = 1 << 5;
-const WAKE: u64 = 1 << 32;
+const WAIT_REASON_SHIFT: u32 = 32;
+const WAIT_REASON: u64 = 1 << WAIT_REASON_SHIFT;
+const WAKE: u64 = 1 << 37;
 
-const REFERENCES: u64 = WAKE - REFERENCE;
+const REFERENCES: u64 = WAIT_REASON - REFERENCE;
+const WAIT_REASONS: u64 = WAKE - WAIT_REASON;
 const WAKES: u64 = !(WAKE - 1);
 
 /// More references than could be held without a leak: 67 million wakers of one task. As many again fit the word, for those who are about to find out.
 const REFERENCES_MAX: u64 = REFERENCES / 2;
 
-/// Half of the wakes that the word can count: two thousand million, none of them followed by a poll.
+/// Half of the wakes that the word can count: 67 million, none of them followed by a poll.
 const WAKES_MANY: u64 = 1 << 63;
 
-/// How long each wake of a task that is not complete takes then. The other half lasts for weeks.
+/// How long each wake of a task that is not complete takes then. The other half lasts for 18 hours.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The state word of a task; see the module's table.
 #[derive(Debug)]
 pub(crate) struct State(AtomicU64);
 
-/// A poll that has begun: the wakes that led to it.
+/// A poll that has begun: the wakes that led to it, and what the task waited for before.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn(u64);
@@ -129,6 +134,13 @@ pub(crate) enum Detach {
     DropOutput,
 }
 
+impl Turn {
+    #[inline(always)]
+    fn wakes(self) -> u64 {
+        self.0 & WAKES
+    }
+}
+
 impl State {
     /// A task that is about to be put into its first queue, with a join handle.
     pub(crate) fn new_joinable() -> Self {
@@ -144,7 +156,7 @@ impl State {
             "polled while not queued: {now:#x}"
         );
         if now & CANCELLED == 0 {
-            Start::Poll(Turn(now & WAKES))
+            Start::Poll(Turn(now & (WAKES | WAIT_REASONS)))
         } else {
             Start::Cancel
         }
@@ -152,19 +164,20 @@ impl State {
 
     /// Running -> idle, or -> queued if a wake or an abort came during the poll.
     #[inline]
-    pub(crate) fn finish_pending(&self, turn: Turn) -> AfterPending {
+    pub(crate) fn finish_pending(&self, turn: Turn, reason: WaitReason) -> AfterPending {
         let now = self.0.load(Ordering::Acquire);
-        let spent = turn.0 + (now & GUEST);
+        // The wakes, and the difference between the two reasons, which may be negative; no field ends up below zero.
+        let spent = (turn.0 + (now & GUEST)).wrapping_sub((reason as u64) << WAIT_REASON_SHIFT);
         let before = if is_exclusive(now) {
             // ORDERING: Release, partner of `seize`: a shutdown may come upon the task while this thread, which has blocked in the poll
             // and is no worker any more, has yet to leave.
-            self.0.store(now - spent, Ordering::Release);
+            self.0.store(now.wrapping_sub(spent), Ordering::Release);
             now
         } else {
             self.0.fetch_sub(spent, Ordering::AcqRel)
         };
-        debug_assert!(before & COMPLETE == 0 && before & WAKES >= turn.0);
-        if before & WAKES == turn.0 {
+        debug_assert!(before & COMPLETE == 0 && before & WAKES >= turn.wakes());
+        if before & WAKES == turn.wakes() {
             AfterPending::Idle
         } else {
             AfterPending::Requeue
@@ -307,6 +320,14 @@ impl State {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
+    /// What the task waits for, if it waits: idle, and not woken.
+    pub(crate) fn wait_reason(&self) -> Option<WaitReason> {
+        // ORDERING: Relaxed: nothing is looked at behind it.
+        let now = self.0.load(Ordering::Relaxed);
+        let waits = now & (COMPLETE | WAKES) == 0;
+        waits.then(|| WaitReason::from_number((now & WAIT_REASONS) >> WAIT_REASON_SHIFT))
+    }
+
     /// Whether a join waker is stored; it may then be read, not written. Only for the join handle and for who frees the cell.
     #[inline]
     pub(crate) fn has_join_waker(&self) -> bool {
@@ -420,7 +441,7 @@ fn slow_down_at(word: u64) {
 #[inline(never)]
 #[expect(
     clippy::disallowed_methods,
-    reason = "a waker that has woken a task two thousand million times for nothing is what is to be held up"
+    reason = "a waker that has woken a task 67 million times for nothing is what is to be held up"
 )]
 fn slow_down(word: u64) {
     if must_be_counted(word) {
@@ -456,12 +477,59 @@ mod tests {
     }
 
     #[test]
+    fn the_reason_given_last_is_told_while_the_task_waits() {
+        let state = State::new_joinable();
+        for reason in [
+            WaitReason::Watch,
+            WaitReason::Turn,
+            WaitReason::Watch,
+            WaitReason::Unknown,
+        ] {
+            assert_eq!(state.wait_reason(), None, "queued");
+            let turn = start(&state);
+            assert_eq!(state.finish_pending(turn, reason), AfterPending::Idle);
+            assert_eq!(state.wait_reason(), Some(reason));
+            assert_eq!(state.wake_by_ref(), Wake::Schedule);
+        }
+        assert!(state.detach() == Detach::Done);
+        let turn = start(&state);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Mutex),
+            AfterPending::Idle,
+            "exclusive"
+        );
+        assert_eq!(state.wait_reason(), Some(WaitReason::Mutex));
+        assert_eq!(state.abort(), Wake::Schedule);
+        assert_eq!(state.start_poll(), Start::Cancel);
+        assert_eq!(state.complete(false), Completion::Free);
+        assert_eq!(state.wait_reason(), None, "complete");
+    }
+
+    #[test]
+    fn a_task_that_has_waited_ends_as_cheaply() {
+        let state = State::new_joinable();
+        assert!(state.detach_unshared());
+        let turn = start(&state);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Turn),
+            AfterPending::Idle
+        );
+        assert_eq!(state.wake_by_ref(), Wake::Schedule);
+        let turn = start(&state);
+        assert!(state.is_unshared(turn));
+        state.complete_unshared();
+    }
+
+    #[test]
     fn wakes_before_the_poll_are_answered_by_it() {
         let state = State::new_joinable();
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
         let turn = start(&state);
-        assert_eq!(state.finish_pending(turn), AfterPending::Idle);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Timer),
+            AfterPending::Idle
+        );
     }
 
     #[test]
@@ -471,7 +539,10 @@ mod tests {
         state.become_guest();
         assert!(!state.seize());
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
-        assert_eq!(state.finish_pending(turn), AfterPending::Requeue);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Timer),
+            AfterPending::Requeue
+        );
         assert!(state.seize());
         assert_eq!(state.wake_by_ref(), Wake::Nothing, "it is being cancelled");
         assert_eq!(state.complete(true), Completion::Shared);
@@ -485,7 +556,10 @@ mod tests {
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
         assert!(SystemClock.now() - begun >= PAUSE);
         let turn = start(&state);
-        assert_eq!(state.finish_pending(turn), AfterPending::Idle);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Timer),
+            AfterPending::Idle
+        );
     }
 
     #[test]
@@ -512,10 +586,16 @@ mod tests {
         let state = State::new_joinable();
         let turn = start(&state);
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
-        assert_eq!(state.finish_pending(turn), AfterPending::Requeue);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Timer),
+            AfterPending::Requeue
+        );
         assert_eq!(state.wake_by_ref(), Wake::Nothing);
         let turn = start(&state);
-        assert_eq!(state.finish_pending(turn), AfterPending::Idle);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Timer),
+            AfterPending::Idle
+        );
         assert_eq!(state.wake_by_ref(), Wake::Schedule);
     }
 
@@ -524,7 +604,10 @@ mod tests {
         let state = State::new_joinable();
         let turn = start(&state);
         assert_eq!(state.abort(), Wake::Nothing);
-        assert_eq!(state.finish_pending(turn), AfterPending::Requeue);
+        assert_eq!(
+            state.finish_pending(turn, WaitReason::Timer),
+            AfterPending::Requeue
+        );
         assert_eq!(state.start_poll(), Start::Cancel);
         assert_eq!(state.complete(true), Completion::Shared);
         assert_eq!(state.abort(), Wake::Nothing);

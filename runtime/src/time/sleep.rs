@@ -11,6 +11,7 @@ use crate::runtime::context;
 use crate::time::Instant;
 use crate::timer::{Entry, Polled};
 use crate::util::budget;
+use crate::util::wait_reason::{self, WaitReason};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -154,7 +155,7 @@ impl Sleep {
         let this = self.project();
         let mut entry = this.entry;
         match entry.as_mut().poll(cx.waker()) {
-            Polled::Armed => Poll::Pending,
+            Polled::Armed => wait(),
             Polled::Fired => Poll::Ready(()),
             Polled::Idle => arm(entry, *this.deadline, cx),
         }
@@ -181,8 +182,13 @@ fn arm(entry: Pin<&mut Entry>, deadline: Instant, cx: &Context<'_>) -> Poll<()> 
         .expect("waiting for time needs a runtime: await it within a task or Runtime::block_on");
     match entry.arm(timers, deadline.into_std(), cx.waker().clone(), by_owner) {
         Polled::Fired => Poll::Ready(()),
-        Polled::Armed | Polled::Idle => Poll::Pending,
+        Polled::Armed | Polled::Idle => wait(),
     }
+}
+
+fn wait() -> Poll<()> {
+    wait_reason::note(WaitReason::Timer);
+    Poll::Pending
 }
 
 /// In passing, the sleep moves to the worker that uses it now.

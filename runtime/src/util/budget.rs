@@ -4,37 +4,34 @@
 //! they return `Pending`, having woken the task, so that it goes to the end of the queue. (The idea and the figure are tokio's, 2020.)
 //! Outside a worker there is no limit.
 
-use crate::sys::sync::thread_local;
-use std::cell::Cell;
+use super::this_poll::{UNLIMITED, notes};
+use super::wait_reason::{self, WaitReason};
 use std::task::{Context, Poll};
 
 /// Operations a poll may do before it gives up its turn: some 100 us of small reads and writes.
 pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
 
-const UNLIMITED: u32 = u32::MAX;
-
-thread_local! {
-    static LEFT: Cell<u32> = const { Cell::new(UNLIMITED) };
-}
-
-/// Called by a worker before each poll.
+/// Called by a worker before each poll: what is known of the last one is over.
 #[inline(always)]
 pub(crate) fn reset() {
-    // A thread that is ending polls nothing.
-    let _ = LEFT.try_with(|left| left.set(OPERATIONS_PER_POLL));
+    notes(|poll| {
+        poll.budget_left.set(OPERATIONS_PER_POLL);
+        poll.wait_reason.set(WaitReason::Unknown);
+    });
 }
 
 /// Called when a thread stops being a worker, or is about to wait where a worker would not: from then on nobody renews its budget.
 pub(crate) fn lift() {
-    let _ = LEFT.try_with(|left| left.set(UNLIMITED));
+    notes(|poll| poll.budget_left.set(UNLIMITED));
 }
 
 /// Whether the task may go on. If not, it has been woken, and the leaf future returns `Pending`.
 #[inline]
 pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
-    if LEFT.try_with(Cell::get).unwrap_or(UNLIMITED) > 0 {
+    if notes(|poll| poll.budget_left.get()) != Some(0) {
         return Poll::Ready(());
     }
+    wait_reason::note(WaitReason::Turn);
     cx.waker().wake_by_ref();
     Poll::Pending
 }
@@ -42,9 +39,10 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
 /// Charges one operation that made progress.
 #[inline]
 pub(crate) fn charge() {
-    let _ = LEFT.try_with(|left| {
-        if left.get() != UNLIMITED {
-            left.set(left.get().saturating_sub(1));
+    notes(|poll| {
+        let left = poll.budget_left.get();
+        if left != UNLIMITED {
+            poll.budget_left.set(left.saturating_sub(1));
         }
     });
 }
