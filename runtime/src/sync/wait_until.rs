@@ -5,7 +5,7 @@
 
 use super::wait_queue::{Locked, Phase, Wait, WaitQueue};
 use crate::util::budget;
-use crate::util::wait_reason::WaitReason;
+use crate::util::wait_reason::{self, WaitReason};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -65,6 +65,7 @@ where
         }
         this.wait.as_mut().enqueue(&mut locked, waker);
         drop(locked);
-        this.wait.poll(cx, *this.reason)
+        wait_reason::note(*this.reason);
+        Poll::Pending
     }
 }
