@@ -5,11 +5,17 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | [`watch`] | how do many learn of the newest value? |
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
+//! | `wait_until` | how does it wait until something holds that is looked at under a lock? |
+//! | `generated` | how does an async loop become a stream? |
 
 #![cfg_attr(
     not(test),
     expect(dead_code, reason = "the primitives that stand on it come next")
 )]
 
+mod generated;
 pub(crate) mod wait_queue;
+mod wait_until;
+pub mod watch;

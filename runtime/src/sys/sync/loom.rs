@@ -48,6 +48,30 @@ impl<T> Mutex<T> {
     }
 }
 
+pub(crate) use loom::sync::RwLockReadGuard;
+
+/// loom's reader-writer lock without poisoning.
+#[derive(Debug, Default)]
+pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::RwLock::new(value))
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// loom's condition variable. A timed wait may give up at once: loom has no time.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(loom::sync::Condvar);

@@ -48,6 +48,29 @@ impl<T> Mutex<T> {
     }
 }
 
+pub(crate) use parking_lot::RwLockReadGuard;
+
+/// A lock for many who read or one who writes, without poisoning.
+#[derive(Debug, Default)]
+pub(crate) struct RwLock<T>(parking_lot::RwLock<T>);
+
+impl<T> RwLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(parking_lot::RwLock::new(value))
+    }
+
+    /// Also while somebody waits to write: whoever reads already may read again.
+    #[inline]
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read_recursive()
+    }
+
+    #[inline]
+    pub(crate) fn write(&self) -> parking_lot::RwLockWriteGuard<'_, T> {
+        self.0.write()
+    }
+}
+
 /// A condition variable for [`Mutex`].
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(parking_lot::Condvar);
