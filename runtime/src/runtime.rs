@@ -15,6 +15,7 @@ mod stuck_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::sched::UnhandledPanic;
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};
 
@@ -89,6 +90,7 @@ impl Runtime {
     }
 
     /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn()).
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -109,6 +111,7 @@ impl Runtime {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    #[track_caller]
     pub fn spawn_batch<F>(
         &self,
         futures: impl IntoIterator<Item = F>,
@@ -121,6 +124,7 @@ impl Runtime {
     }
 
     /// Starts a task without a handle for each future, from any thread; see [`filch::spawn_batch_detached`](crate::spawn_batch_detached).
+    #[track_caller]
     pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
     where
         F: Future + Send + 'static,

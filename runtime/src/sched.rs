@@ -24,6 +24,7 @@
 //! | `surplus` | what if there are more workers than processors? |
 //! | `stuck` | what has the sentinel seen? |
 //! | `warning` | who is told of it, and how often? |
+//! | `panics` | what if a task panics and nobody will be told? |
 //! | `trim` | when is memory given back? |
 //! | `threads` | how are its threads made? |
 //! | `shutdown` | how does it all end? |
@@ -51,6 +52,8 @@ mod mistrust;
 #[cfg(not(loom))]
 pub(crate) mod outside;
 #[cfg(not(loom))]
+mod panics;
+#[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]
 mod sentinel;
@@ -77,6 +80,8 @@ mod watched;
 #[cfg(not(loom))]
 mod worker;
 
+#[cfg(not(loom))]
+pub use panics::UnhandledPanic;
 #[cfg(not(loom))]
 pub(crate) use shared::{Config, Shared};
 #[cfg(not(loom))]

@@ -4,6 +4,7 @@ use super::core::{Core, Cores};
 use super::idle::Idle;
 use super::lanes::Lanes;
 use super::outside::{Entry, Outside};
+use super::panics::{Panics, UnhandledPanic};
 use super::queue::{Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) threads: ThreadConfig,
     /// How many spare workers there may be.
     pub(crate) spares_max: usize,
+    /// What is done about panics that nobody is told of.
+    pub(crate) unhandled_panic: UnhandledPanic,
     /// Who says how many of the workers may be active; none if all are, always.
     pub(crate) cpus: Option<CpuSource>,
     /// Called once, when the last worker has ended; tasks are cancelled after it.
@@ -62,6 +65,7 @@ pub(crate) struct Shared {
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) threads: Threads,
+    pub(super) panics: Panics,
 }
 
 /// What others may reach of one worker. On lines of its own: its owner writes `polls` all the time.
@@ -121,6 +125,7 @@ impl Shared {
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
             threads: Threads::new(config.threads),
+            panics: Panics::new(config.unhandled_panic),
         });
         shared.lanes.open(|| Outside::new(&shared));
         let cores = owners.into_iter().enumerate();

@@ -81,6 +81,8 @@ fn run(core: Box<Core>) -> Option<Box<Core>> {
     while let Some(task) = next(&entered) {
         task.run();
     }
+    // If it has become a guest's.
+    context::set_task(None);
     context::leave()
 }
 

@@ -8,13 +8,14 @@ use super::tools::Census;
 use crate::driver::condvar::CondvarDriver;
 use crate::driver::{Driver, Wait};
 use crate::sched::context::with_core;
-use crate::sched::{Config, Shared, ThreadConfig};
+use crate::sched::{Config, Shared, ThreadConfig, UnhandledPanic};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::rng::SeededRandom;
 use crate::sys::sync::{Arc, Mutex, set_patience};
 use crate::task::JoinHandle;
 use crate::timer::Timers;
 use crate::util::wake_batch::WakeBatch;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -70,6 +71,7 @@ impl World {
             },
             // Those have models of their own, in `spare/loom_tests.rs`.
             spares_max: 0,
+            unhandled_panic: UnhandledPanic::Ignore,
             cpus: None,
             at_quiet: Box::new({
                 let timers = timers.clone();
@@ -91,8 +93,8 @@ impl World {
         F: Future<Output: Send> + Send + 'static,
     {
         with_core(|core| match core {
-            Some(core) => core.spawn(future),
-            None => self.sched.spawn_outside(future),
+            Some(core) => core.spawn(future, Location::caller()),
+            None => self.sched.spawn_outside(future, Location::caller()),
         })
     }
 
