@@ -10,6 +10,7 @@ pub(crate) mod context;
 #[cfg(test)]
 mod cpu_tests;
 mod handle;
+mod metrics;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 pub use crate::sched::UnhandledPanic;
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};
+pub use metrics::RuntimeMetrics;
 
 use std::time::Duration;
 
@@ -137,6 +139,12 @@ impl Runtime {
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What can be known of the runtime while it runs; see [`Handle::metrics`].
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
     }
 
     /// Ends the runtime like a drop, but waits no longer than `timeout`. True if everything has ended by then; else threads

@@ -23,6 +23,7 @@
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
 //! | `surplus` | what if there are more workers than processors? |
 //! | `stuck` | what has the sentinel seen? |
+//! | `counts` | what does a worker count for people to read? |
 //! | `warning` | who is told of it, and how often? |
 //! | `panics` | what if a task panics and nobody will be told? |
 //! | `trim` | when is memory given back? |
@@ -45,6 +46,8 @@ pub(crate) mod batch;
 pub(crate) mod context;
 #[cfg(not(loom))]
 mod core;
+#[cfg(not(loom))]
+pub(crate) mod counts;
 #[cfg(not(loom))]
 pub(crate) mod handoff;
 #[cfg(not(loom))]

@@ -3,6 +3,7 @@
 use super::block_on::block_on;
 use super::blocking_task;
 use super::context;
+use super::metrics::RuntimeMetrics;
 use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
@@ -237,6 +238,12 @@ impl Handle {
             check(cx);
             future.as_mut().poll(cx)
         }))
+    }
+
+    /// What can be known of the runtime while it runs: queues, polls, thefts, what was stuck.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.inner.clone())
     }
 
     /// How many workers the runtime has.

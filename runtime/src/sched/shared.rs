@@ -1,6 +1,7 @@
 //! What can everybody reach of a scheduler?
 
 use super::core::{Core, Cores};
+use super::counts::Counts;
 use super::idle::Idle;
 use super::lanes::Lanes;
 use super::outside::{Entry, Outside};
@@ -88,6 +89,8 @@ pub(super) struct Remote {
     pub(super) thread: AtomicUsize,
     /// Written by the sentinel, and so on lines of their own.
     pub(super) long_polls: Box<LongPolls>,
+    /// Written by the worker, where it does what is counted.
+    pub(super) counts: Box<Counts>,
 }
 
 /// What is written and read at each poll shall not be on two pairs of lines.
@@ -222,6 +225,7 @@ impl Remote {
             last_polled: LastPolled::new(),
             thread: AtomicUsize::new(0),
             long_polls: Box::default(),
+            counts: Box::default(),
         };
         (Arc::new(remote), queue, owner)
     }
