@@ -16,6 +16,7 @@
 //!
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
 //!   starts many at once.
+//! - [`task`] has what a task knows of itself, [`task_local!`] what belongs to one; [`runtime::RuntimeMetrics`] says what happens.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones

@@ -84,6 +84,13 @@ mod watched;
 mod worker;
 
 #[cfg(not(loom))]
+#[cfg_attr(
+    shuttle,
+    expect(
+        unreachable_pub,
+        reason = "the runtime, which shows it, is not modelled"
+    )
+)]
 pub use panics::UnhandledPanic;
 #[cfg(not(loom))]
 pub(crate) use shared::{Config, Shared};

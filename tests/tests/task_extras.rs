@@ -74,7 +74,7 @@ fn a_task_knows_itself_in_each_poll_wherever_it_is() {
 fn a_blocking_call_is_a_task_too() {
     let rt = two_workers();
     let here = Location::caller().line();
-    let task = rt.block_on(async { spawn_blocking(self_told) });
+    let task = rt.handle().spawn_blocking(self_told);
     let id = task.id();
     let (told, location) = rt.block_on(task).unwrap();
     assert_eq!(told, Some(id));

@@ -27,7 +27,10 @@ fn with(policy: UnhandledPanic) -> Runtime {
 type Fields = BTreeMap<&'static str, String>;
 
 /// Sends the fields of each event to the test whose panic it tells of.
-static LISTENER: OnceLock<Mutex<Vec<(&'static str, Sender<Fields>)>>> = OnceLock::new();
+static LISTENER: OnceLock<Mutex<Vec<Ear>>> = OnceLock::new();
+
+/// A mark in the panic's message, and who wants to hear of such.
+type Ear = (&'static str, Sender<Fields>);
 
 struct Listener;
 
@@ -69,7 +72,7 @@ impl Subscriber for Listener {
     fn exit(&self, _span: &span::Id) {}
 }
 
-fn listeners() -> &'static Mutex<Vec<(&'static str, Sender<Fields>)>> {
+fn listeners() -> &'static Mutex<Vec<Ear>> {
     LISTENER.get_or_init(|| {
         tracing::subscriber::set_global_default(Listener).expect("the only one");
         Mutex::default()

@@ -21,10 +21,17 @@ const WAITING_MAX: usize = 64;
 /// What a runtime does when a task panics and nobody will be told: its [`JoinHandle`](crate::JoinHandle) was dropped before it gave the error. Chosen by
 /// [`Builder::unhandled_panic`](crate::runtime::Builder::unhandled_panic).
 ///
-/// In each case the hook of [`std::panic`] has been called when it happened, which prints the message unless told otherwise. A panic that a handle gives as a
+/// In each case the hook of [`std::panic`](mod@std::panic) has been called when it happened, which prints the message unless told otherwise. A panic that a handle gives as a
 /// [`JoinError`](crate::JoinError) is no such case, whatever is done with the error; nor is one in a destructor of the output, in a waker, or in a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    shuttle,
+    expect(
+        unreachable_pub,
+        reason = "the runtime, which shows it, is not modelled"
+    )
+)]
 pub enum UnhandledPanic {
     /// Nothing more.
     Ignore,

@@ -79,7 +79,7 @@ impl Builder {
         }
     }
 
-    /// Runs a blocking function, like [`spawn_blocking`](crate::spawn_blocking).
+    /// Runs a blocking function, like [`spawn_blocking`].
     ///
     /// # Panics
     ///
@@ -108,7 +108,7 @@ impl Builder {
     ///
     /// # Cancel safety
     ///
-    /// As for [`spawn_blocking`](crate::spawn_blocking).
+    /// As for [`spawn_blocking`].
     #[track_caller]
     pub fn spawn_blocking_on<F, R>(self, function: F, handle: &Handle) -> JoinHandle<R>
     where

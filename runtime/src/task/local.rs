@@ -14,8 +14,8 @@ use std::thread;
 
 /// Declares values that belong to one task each: `static NAME: TYPE;`, any number of them, with attributes and `pub` as for other statics.
 ///
-/// Each becomes a [`LocalKey`](crate::task::LocalKey), which gives a future its value by [`scope`](crate::task::LocalKey::scope) and shows the current one by
-/// [`with`](crate::task::LocalKey::with). There is no initial value, and a task that is spawned inherits none.
+/// Each becomes a [`LocalKey`], which gives a future its value by [`scope`](LocalKey::scope) and shows the current one by
+/// [`with`](LocalKey::with). There is no initial value, and a task that is spawned inherits none.
 ///
 /// # Examples
 ///
