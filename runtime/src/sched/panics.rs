@@ -2,7 +2,7 @@
 //!
 //! What the runtime's builder says, [`UnhandledPanic`]. All of this is out of the way of tasks that do not panic.
 //!
-//! An event is told as in [`warning`](super::warning), on a thread of its own with no lock held: code of the user's that listens may panic, or wait for what the task's thread has yet
+//! An event is told as in [`warning`], on a thread of its own with no lock held: code of the user's that listens may panic, or wait for what the task's thread has yet
 //! to do. There is one such thread at a time, which goes on until there is nothing left to tell; the end of the scheduler waits for it, as for each of its threads.
 
 use super::shared::Shared;
