@@ -18,6 +18,7 @@
 //!   starts many at once.
 //! - [`select!`] waits for the first of several futures, [`join!`] and [`try_join!`] for all of them; [`future`] has what futures can be told by methods.
 //! - [`#[filch::main]`](macro@main) and [`#[filch::test]`](macro@test) start a runtime for a program or a test (cargo feature `macros`, on by default).
+//! - [`task`] has what a task knows of itself, [`task_local!`] what belongs to one; [`runtime::RuntimeMetrics`] says what happens.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones

@@ -9,13 +9,16 @@ pub(crate) mod context;
 #[cfg(test)]
 mod cpu_tests;
 mod handle;
+mod metrics;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::sched::UnhandledPanic;
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};
+pub use metrics::RuntimeMetrics;
 
 use std::time::Duration;
 
@@ -88,6 +91,7 @@ impl Runtime {
     }
 
     /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn()).
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -108,6 +112,7 @@ impl Runtime {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    #[track_caller]
     pub fn spawn_batch<F>(
         &self,
         futures: impl IntoIterator<Item = F>,
@@ -120,6 +125,7 @@ impl Runtime {
     }
 
     /// Starts a task without a handle for each future, from any thread; see [`filch::spawn_batch_detached`](crate::spawn_batch_detached).
+    #[track_caller]
     pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
     where
         F: Future + Send + 'static,
@@ -132,6 +138,12 @@ impl Runtime {
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What can be known of the runtime while it runs; see [`Handle::metrics`].
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
     }
 
     /// Ends the runtime like a drop, but waits no longer than `timeout`. True if everything has ended by then; else threads

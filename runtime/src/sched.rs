@@ -23,7 +23,9 @@
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
 //! | `surplus` | what if there are more workers than processors? |
 //! | `stuck` | what has the sentinel seen? |
+//! | `counts` | what does a worker count for people to read? |
 //! | `warning` | who is told of it, and how often? |
+//! | `panics` | what if a task panics and nobody will be told? |
 //! | `trim` | when is memory given back? |
 //! | `threads` | how are its threads made? |
 //! | `shutdown` | how does it all end? |
@@ -45,11 +47,15 @@ pub(crate) mod context;
 #[cfg(not(loom))]
 mod core;
 #[cfg(not(loom))]
+pub(crate) mod counts;
+#[cfg(not(loom))]
 pub(crate) mod handoff;
 #[cfg(not(loom))]
 mod mistrust;
 #[cfg(not(loom))]
 pub(crate) mod outside;
+#[cfg(not(loom))]
+mod panics;
 #[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]
@@ -77,6 +83,15 @@ mod watched;
 #[cfg(not(loom))]
 mod worker;
 
+#[cfg(not(loom))]
+#[cfg_attr(
+    shuttle,
+    expect(
+        unreachable_pub,
+        reason = "the runtime, which shows it, is not modelled"
+    )
+)]
+pub use panics::UnhandledPanic;
 #[cfg(not(loom))]
 pub(crate) use shared::{Config, Shared};
 #[cfg(not(loom))]

@@ -1,9 +1,24 @@
 //! How does a task start others, and give up its turn?
+//!
+//! | file | answers |
+//! |---|---|
+//! | `builder` | how does a task get a name? |
+//! | `current` | what does a task know of itself? |
+//! | `in_place` | what if it has to call something that blocks? |
+
+mod builder;
+mod current;
+mod in_place;
+
+pub use builder::Builder;
+pub use current::{id, location, name, try_id};
+pub use in_place::block_in_place;
 
 use crate::runtime::{Handle, context};
 use crate::sched::context::with_core;
 use crate::task::JoinHandle;
 use crate::util::wait_reason::{self, WaitReason};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -33,25 +48,27 @@ use std::task::{Context, Poll};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[inline]
+#[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    let location = Location::caller();
     with_core(|core| match core {
-        Some(core) if core.is_current() => core.spawn(future),
-        _ => spawn_elsewhere(future),
+        Some(core) if core.is_current() => core.spawn(future, location),
+        _ => spawn_elsewhere(future, location),
     })
 }
 
 /// On a thread that is no worker, or within another runtime's `block_on` on one that is.
 #[cold]
-fn spawn_elsewhere<F>(future: F) -> JoinHandle<F::Output>
+fn spawn_elsewhere<F>(future: F, location: &'static Location<'static>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    current("spawn").spawn(future)
+    current("spawn").spawn_at(future, location)
 }
 
 /// Starts a task for each future, on the current runtime: what a loop over [`spawn()`] does, for less.
@@ -95,6 +112,7 @@ where
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+#[track_caller]
 pub fn spawn_batch<F>(futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
 where
     F: Future + Send + 'static,
@@ -143,6 +161,7 @@ where
 /// assert_eq!(sum.load(Ordering::Relaxed), 499_500);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn spawn_batch_detached<F>(futures: impl IntoIterator<Item = F>)
 where
     F: Future + Send + 'static,
@@ -187,6 +206,7 @@ fn current(caller: &str) -> Handle {
 /// assert!(!text.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn spawn_blocking<F, R>(function: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,

@@ -18,6 +18,10 @@
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
+//! | `task_extras` | does a task know its id, name and location, and what can be done with handles and blocking calls? |
+//! | `task_local` | does a task-local value belong to one task, in each of its polls? |
+//! | `unhandled_panic` | what becomes of a panic that nobody will be told of? |
+//! | `metrics` | do the numbers of a runtime say what happens in it? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |

@@ -58,6 +58,7 @@ const ROOT_NAMES: &[(&str, &str)] = &[
     ("Runtime", "runtime"),
     ("spawn", "spawn"),
     ("spawn_blocking", "spawn"),
+    ("task_local", "task"),
     ("yield_now", "spawn"),
 ];
 

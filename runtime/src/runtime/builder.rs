@@ -6,7 +6,7 @@ use super::handle::{Handle, Inner, Turn, as_driver};
 use crate::blocking::{self, Pool};
 use crate::driver::Driver;
 use crate::reactor::Poller;
-use crate::sched::{self, CpuSource, Shared, ThreadConfig, idle};
+use crate::sched::{self, CpuSource, Shared, ThreadConfig, UnhandledPanic, idle};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::cpu;
 use crate::sys::rng::{OsRandom, RandomSource};
@@ -58,6 +58,7 @@ pub struct Builder {
     thread_name: String,
     stack_bytes: usize,
     blocking_threads_max: usize,
+    unhandled_panic: UnhandledPanic,
     on_start: Hook,
     on_stop: Hook,
     clock: Arc<dyn Clock>,
@@ -78,6 +79,7 @@ impl Builder {
             thread_name: "filch".to_owned(),
             stack_bytes: STACK_BYTES_DEFAULT,
             blocking_threads_max: BLOCKING_THREADS_MAX_DEFAULT,
+            unhandled_panic: UnhandledPanic::default(),
             on_start: Arc::new(|| {}),
             on_stop: Arc::new(|| {}),
             clock: Arc::new(SystemClock),
@@ -166,6 +168,30 @@ impl Builder {
     /// The most threads for [`spawn_blocking`](crate::spawn_blocking), at least 1; 512 if left out. Further calls wait in a queue.
     pub fn max_blocking_threads(mut self, threads: usize) -> Self {
         self.blocking_threads_max = threads;
+        self
+    }
+
+    /// What is done when a task, or a blocking call, panics and nobody will be told, because its handle was dropped before it gave the error;
+    /// [`UnhandledPanic::Log`] if left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::runtime::UnhandledPanic;
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// let rt = filch::Runtime::builder().unhandled_panic(UnhandledPanic::Shutdown).build()?;
+    /// let root = || {
+    ///     rt.block_on(async {
+    ///         filch::spawn(async { panic!("nobody expects this") }).detach();
+    ///         std::future::pending::<()>().await;
+    ///     });
+    /// };
+    /// assert!(catch_unwind(AssertUnwindSafe(root)).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn unhandled_panic(mut self, policy: UnhandledPanic) -> Self {
+        self.unhandled_panic = policy;
         self
     }
 
@@ -307,6 +333,7 @@ impl Builder {
             spares_max: self
                 .spare_workers_max
                 .unwrap_or_else(|| spare_workers_max_default(workers)),
+            unhandled_panic: self.unhandled_panic,
             cpus,
             at_quiet: Box::new({
                 let (pollers, timers, blocking) =
@@ -434,6 +461,7 @@ impl fmt::Debug for Builder {
             .field("thread_name", &self.thread_name)
             .field("stack_bytes", &self.stack_bytes)
             .field("blocking_threads_max", &self.blocking_threads_max)
+            .field("unhandled_panic", &self.unhandled_panic)
             .finish_non_exhaustive()
     }
 }

@@ -2,11 +2,12 @@
 
 use super::blocking_task;
 use super::context;
+use super::metrics::RuntimeMetrics;
 use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
 use crate::sched::Shared;
-use crate::sched::context::is_runtime_thread;
+use crate::sched::context::{is_runtime_thread, with_core};
 use crate::sched::handoff::before_blocking;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::sync::Arc;
@@ -15,6 +16,10 @@ use crate::task::JoinHandle;
 use crate::timer::Timers;
 use crate::util::block_on::block_on;
 use std::fmt;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::pin::pin;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 /// A handle to a runtime, cheap to clone, usable from any thread.
@@ -122,14 +127,31 @@ impl Handle {
     /// assert_eq!(rt.block_on(task).unwrap(), 7);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        crate::sched::context::with_core(|core| match core {
-            Some(core) if Arc::ptr_eq(core.shared(), &self.inner.sched) => core.spawn(future),
-            _ => self.inner.sched.spawn_outside(future),
+        self.spawn_at(future, Location::caller())
+    }
+
+    /// The same, said to be at this location.
+    #[inline]
+    pub(crate) fn spawn_at<F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        with_core(|core| match core {
+            Some(core) if Arc::ptr_eq(core.shared(), &self.inner.sched) => {
+                core.spawn(future, location)
+            }
+            _ => self.inner.sched.spawn_outside(future, location),
         })
     }
 
@@ -149,13 +171,14 @@ impl Handle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    #[track_caller]
     pub fn spawn_batch<F>(&self, futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let mut handles = Vec::new();
-        (self.inner.sched).spawn_batch(futures, Some(&mut handles));
+        (self.inner.sched).spawn_batch(futures, Some(&mut handles), Location::caller());
         handles
     }
 
@@ -176,12 +199,14 @@ impl Handle {
     /// assert_eq!(receive.iter().sum::<u64>(), 4950);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.inner.sched.spawn_batch(futures, None);
+        let location = Location::caller();
+        self.inner.sched.spawn_batch(futures, None, location);
     }
 
     /// Runs a blocking function on the pool for such; see [`filch::spawn_blocking`](crate::spawn_blocking).
@@ -189,12 +214,14 @@ impl Handle {
     /// # Panics
     ///
     /// If the pool has no thread and none can be started.
+    #[track_caller]
     pub fn spawn_blocking<F, R>(&self, function: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        blocking_task::spawn(&self.inner.blocking, function)
+        let inner = &self.inner;
+        blocking_task::spawn(&inner.blocking, &inner.sched, function, Location::caller())
     }
 
     /// Runs a future on the current thread; see [`Runtime::block_on`](super::Runtime::block_on).
@@ -204,7 +231,19 @@ impl Handle {
     /// As there.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = context::enter(self.clone());
-        block_on(future)
+        let root = self.inner.sched.root();
+        let check = |cx: &Context<'_>| root.iter().for_each(|root| root.check(cx.waker()));
+        let mut future = pin!(future);
+        block_on(poll_fn(|cx| {
+            check(cx);
+            future.as_mut().poll(cx)
+        }))
+    }
+
+    /// What can be known of the runtime while it runs: queues, polls, thefts, what was stuck.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.inner.clone())
     }
 
     /// How many workers the runtime has.

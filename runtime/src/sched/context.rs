@@ -1,7 +1,8 @@
-//! On which worker is this thread?
+//! On which worker is this thread, and in which task?
 
 use super::core::Core;
 use crate::sys::sync::thread_local;
+use crate::task::id::About;
 use std::cell::Cell;
 use std::ptr;
 
@@ -9,6 +10,8 @@ thread_local! {
     /// The core this thread runs, or null. Set only by [`enter`] and [`leave`].
     static CORE: Cell<*const Core> = const { Cell::new(ptr::null()) };
     static IS_OURS: Cell<bool> = const { Cell::new(false) };
+    /// The task that this thread polls without a core: as a guest, or in a pool.
+    static TASK: Cell<Option<About>> = const { Cell::new(None) };
 }
 
 /// Marks this thread as one that works for a runtime, for good.
@@ -28,6 +31,20 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     // SAFETY: `enter` set the pointer to a core that this thread owns until `leave`, and `leave` is only called
     // by the worker's loop or by a hand-off, neither of which happens within `f` while it still uses the core.
     f(unsafe { core.as_ref() })
+}
+
+/// What is known of the task in whose poll this is called.
+pub(crate) fn current_task() -> Option<About> {
+    with_core(|core| match core {
+        // SAFETY: a core forgets the task that its thread polls before code of the user's may run after its completion, or after its poll.
+        Some(core) => core.polled().map(|task| unsafe { task.about() }),
+        None => TASK.try_with(Cell::get).unwrap_or(None),
+    })
+}
+
+/// Says in which task a thread without a core is. Returns what was said before.
+pub(crate) fn set_task(task: Option<About>) -> Option<About> {
+    TASK.try_with(|cell| cell.replace(task)).unwrap_or(None)
 }
 
 /// The core that a thread has entered.

@@ -18,6 +18,7 @@ use crate::task::refs::{Notified, Polled};
 use crate::util::slab::Slab;
 use crate::util::wake_batch::WakeBatch;
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
 use std::time::Instant;
 
@@ -183,14 +184,18 @@ impl Core {
 
     /// Makes a task and puts it where it runs next.
     #[inline]
-    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let cell = self.slab.alloc(const { harness::class_of::<F>() });
         // SAFETY: a fresh cell of the right class, from the slab of this scheduler.
-        let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future) };
+        let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future, location) };
         self.push_young(task);
         handle
     }

@@ -25,11 +25,14 @@ pub(crate) fn before_blocking() -> io::Result<()> {
     let was_hidden = core.hide(false);
     core.slab.flush();
     let task = core.polled();
+    // SAFETY: it is being polled, by this thread, and not complete.
+    let about = task.map(|task| unsafe { task.about() });
     core.end_poll();
     // SAFETY: it is being polled, by this thread, and not complete.
     task.into_iter()
         .for_each(|task| unsafe { task.become_guest() });
     let shared = core.shared().clone();
+    context::set_task(about);
     // Two now: the thread that goes on, and this one until its poll is over.
     shared.shutdown.add_runner();
     worker::start(core).map_err(|(core, error)| {
@@ -37,6 +40,7 @@ pub(crate) fn before_blocking() -> io::Result<()> {
         // SAFETY: as above.
         task.into_iter()
             .for_each(|task| unsafe { task.is_no_guest() });
+        context::set_task(None);
         core.resume_poll(task);
         core.hide(was_hidden);
         context::enter(core);

@@ -117,6 +117,7 @@ impl Core {
         // After the lock, see `spare.rs`.
         if !shared.shutdown.is_closing() {
             let wait = Wait::AtMost(at_most.min(trim_in));
+            remote.counts.parks.add(1);
             remote.driver.turn(wait, &mut WakeBatch::new());
         }
         let woken = shared.spares.wake_up(number);

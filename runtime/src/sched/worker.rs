@@ -81,6 +81,8 @@ fn run(core: Box<Core>) -> Option<Box<Core>> {
     while let Some(task) = next(&entered) {
         task.run();
     }
+    // If it has become a guest's.
+    context::set_task(None);
     context::leave()
 }
 
@@ -207,7 +209,7 @@ impl Core {
     /// Takes a share of what stands behind a sibling's long poll, if the sentinel asked for that.
     fn help_stuck(&self) {
         if let Some(stuck) = self.shared.answer_call(self.index) {
-            if let Some(task) = stuck.stealer.steal_into(&self.queue) {
+            if let Some(task) = self.steal_from(stuck) {
                 self.run_later(task);
             }
         }
@@ -309,6 +311,7 @@ impl Core {
     /// Waits in the driver, calls `awake`, then runs the wakers.
     pub(super) fn turn(&self, wait: Wait, awake: impl FnOnce()) {
         let remote = self.remote();
+        remote.counts.parks.add(1);
         // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
         remote.is_asleep.store(true, Ordering::Relaxed);
         self.wake_batch(|ready| {

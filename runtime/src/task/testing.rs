@@ -8,9 +8,11 @@ use super::header::Header;
 use super::join::JoinHandle;
 use super::refs::Notified;
 use super::schedule::Schedule;
+use super::unhandled::Unhandled;
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use crate::util::slab::Class;
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,6 +30,8 @@ pub(super) struct TestQueue {
     tasks: Mutex<VecDeque<Notified>>,
     bell: Condvar,
     pub(super) freed: AtomicUsize,
+    /// Panics that nobody was told of.
+    pub(super) unhandled: AtomicUsize,
 }
 
 impl TestQueue {
@@ -36,6 +40,7 @@ impl TestQueue {
             tasks: Mutex::new(VecDeque::new()),
             bell: Condvar::new(),
             freed: AtomicUsize::new(0),
+            unhandled: AtomicUsize::new(0),
         })
     }
 
@@ -72,6 +77,7 @@ impl TestQueue {
 }
 
 /// Makes a task and queues it.
+#[track_caller]
 pub(super) fn spawn<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -82,6 +88,7 @@ where
 
 /// The same, woken as by workers of its own runtime.
 #[cfg(loom)]
+#[track_caller]
 pub(super) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -90,6 +97,7 @@ where
     spawn_under::<F, TestScheduler<true>>(queue, future)
 }
 
+#[track_caller]
 fn spawn_under<F, S>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -103,7 +111,7 @@ where
     }));
     let cell = NonNull::new(cell).expect("a box is not null").cast::<u8>();
     // SAFETY: a fresh cell with room for the class; `free` gives it back.
-    let (task, handle) = unsafe { harness::init::<F, S>(cell, future) };
+    let (task, handle) = unsafe { harness::init::<F, S>(cell, future, Location::caller()) };
     queue.push(task);
     handle
 }
@@ -135,6 +143,10 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
     }
 
     fn poll_is_over(_cell: NonNull<Header>) {}
+
+    unsafe fn unhandled_panic(cell: NonNull<Header>, _panic: Unhandled) {
+        queue_of(cell).unhandled.fetch_add(1, Ordering::SeqCst);
+    }
 
     unsafe fn free(cell: NonNull<Header>, _class: Class) {
         let queue = queue_of(cell).clone();
