@@ -10,6 +10,7 @@ pub(crate) mod context;
 #[cfg(test)]
 mod cpu_tests;
 mod handle;
+mod simulate;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};
+pub use simulate::simulate;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! if the future has to wait, the worker goes to another thread first ([`handoff`]).
 
 use crate::sched::handoff;
+use crate::sched::simulate::{Driven, Simulation};
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
@@ -33,6 +34,24 @@ impl Wake for Parker {
     fn wake_by_ref(self: &std::sync::Arc<Self>) {
         *self.woken.lock() = true;
         self.bell.notify_one();
+    }
+}
+
+/// Runs a future to its end on this thread, and with it everything else of a simulation.
+pub(super) fn block_on_simulation<F: Future>(simulation: &Simulation, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut output = None;
+    let driven = simulation.drive(|context| match future.as_mut().poll(context) {
+        Poll::Ready(ready) => {
+            output = Some(ready);
+            true
+        }
+        Poll::Pending => false,
+    });
+    match (driven, output) {
+        (Driven::Done, Some(output)) => output,
+        // Nobody is needed here to drive it: the future is all there is to do.
+        _ => block_on(future),
     }
 }
 

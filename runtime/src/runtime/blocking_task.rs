@@ -16,8 +16,12 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-/// Runs `function` on the pool.
-pub(super) fn spawn<F, R>(pool: &Pool, function: F) -> JoinHandle<R>
+/// Runs `function` on the pool. `until_done` is dropped when whoever waits for it has been woken.
+pub(super) fn spawn<F, R>(
+    pool: &Pool,
+    function: F,
+    until_done: impl Send + 'static,
+) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
@@ -26,10 +30,22 @@ where
     // SAFETY: a fresh cell of the right class, to be freed by `Blocking::free`.
     let (task, handle) = unsafe { harness::init::<Call<F>, Blocking>(cell, Call(Some(function))) };
     let queued = Queued(Some(task));
-    if let Err(error) = pool.run(Box::new(move || queued.run())) {
+    let job = move || {
+        queued.run();
+        drop(until_done);
+    };
+    if let Err(error) = pool.run(Box::new(job)) {
         panic!("spawn_blocking has no thread to run on, and none can be started: {error}");
     }
     handle
+}
+
+/// The function as a task of its own, for a runtime without a pool.
+pub(super) fn step<F, R>(function: F) -> impl Future<Output = R> + Send
+where
+    F: FnOnce() -> R + Send,
+{
+    Call(Some(function))
 }
 
 /// A function as a future that is ready at its first poll.

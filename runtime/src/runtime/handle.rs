@@ -1,6 +1,6 @@
 //! By what do others use a runtime?
 
-use super::block_on::block_on;
+use super::block_on::{block_on, block_on_simulation};
 use super::blocking_task;
 use super::context;
 use crate::blocking::Pool;
@@ -9,6 +9,7 @@ use crate::reactor::Poller;
 use crate::sched::Shared;
 use crate::sched::context::is_runtime_thread;
 use crate::sched::handoff::before_blocking;
+use crate::sched::simulate::Simulation;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +56,8 @@ impl std::error::Error for NoRuntime {}
 /// The parts of a runtime.
 pub(crate) struct Inner {
     pub(super) sched: Arc<Shared>,
+    /// What drives it instead of threads, if it is simulated or its time can be paused.
+    pub(super) simulation: Option<Arc<Simulation>>,
     /// One for each worker; none if the runtime was built with drivers that do no I/O.
     pub(super) pollers: Vec<Arc<Poller>>,
     pub(super) timers: Vec<Arc<Timers>>,
@@ -194,7 +197,14 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        blocking_task::spawn(&self.inner.blocking, function)
+        match &self.inner.simulation {
+            None => blocking_task::spawn(&self.inner.blocking, function, ()),
+            Some(simulation) if simulation.is_drawn() => self.spawn(blocking_task::step(function)),
+            Some(simulation) => {
+                let call = simulation.call_begins();
+                blocking_task::spawn(&self.inner.blocking, function, call)
+            }
+        }
     }
 
     /// Runs a future on the current thread; see [`Runtime::block_on`](super::Runtime::block_on).
@@ -204,10 +214,13 @@ impl Handle {
     /// As there.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = context::enter(self.clone());
-        block_on(future)
+        match &self.inner.simulation {
+            None => block_on(future),
+            Some(simulation) => block_on_simulation(simulation, future),
+        }
     }
 
-    /// How many workers the runtime has.
+    /// How many workers the runtime has; one if it is simulated or its time can be paused.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.inner.sched.workers()
@@ -218,16 +231,31 @@ impl Inner {
     /// Begins the end, and waits for it on threads that work for no runtime: two runtimes may be dropped in each other's tasks and
     /// blocking calls.
     pub(super) fn end(self: &Arc<Self>) {
-        self.sched.close();
-        if !context::is_thread_of(self) && !is_runtime_thread() {
+        self.close();
+        if !self.is_here() && !is_runtime_thread() {
             self.wait_for_end(None);
         }
     }
 
+    fn close(self: &Arc<Self>) {
+        self.sched.close();
+        if let Some(simulation) = &self.simulation {
+            // What tasks do in their destructors they do in this runtime.
+            let _entered = context::enter(Handle::new(self.clone()));
+            simulation.end_if_at_rest();
+        }
+    }
+
+    /// Whether this thread is one that the end waits for.
+    fn is_here(self: &Arc<Self>) -> bool {
+        let drives = |simulation: &Arc<Simulation>| simulation.is_here();
+        context::is_thread_of(self) || self.simulation.as_ref().is_some_and(drives)
+    }
+
     /// Begins the end and waits for it as long as given, unless this thread belongs to the runtime. True if it has ended.
     pub(super) fn end_within(self: &Arc<Self>, timeout: Duration) -> bool {
-        self.sched.close();
-        if context::is_thread_of(self) || timeout.is_zero() {
+        self.close();
+        if self.is_here() || timeout.is_zero() {
             return false;
         }
         // On a worker of another runtime: without a thread to go on in its place it has to wait all the same.

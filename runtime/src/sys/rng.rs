@@ -53,13 +53,6 @@ pub(crate) struct SeededRandom {
 }
 
 impl SeededRandom {
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the seam for simulation, so far used by tests only"
-        )
-    )]
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             state: AtomicU64::new(seed),

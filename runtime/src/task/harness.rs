@@ -95,6 +95,19 @@ pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
     }
 }
 
+/// Whether there is a task in a cell that is not complete.
+///
+/// # Safety
+///
+/// The cell was handed out by a slab and initialised at least once.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) unsafe fn is_waiting_in(cell: NonNull<u8>) -> bool {
+    let cell = cell.cast::<Header>();
+    // SAFETY: the first word of a cell that was ever in use is a state word, also when the cell is free again.
+    let state = unsafe { &(*cell.as_ptr()).state };
+    !state.is_complete()
+}
+
 /// Gives up a counted reference.
 ///
 /// # Safety
