@@ -447,6 +447,40 @@ fn a_paused_runtime_hears_other_threads_and_descriptors() {
     });
 }
 
+/// Only one thread drives at a time; when it is done, one of those that wait goes on. Pool threads may wait in `block_on` as well.
+#[test]
+fn a_paused_runtime_is_driven_by_whoever_is_there() {
+    within_reason(|| {
+        for round in 0..100 {
+            let rt = Arc::new(paused());
+            let threads: Vec<_> = (0..4)
+                .map(|n| {
+                    let rt = rt.clone();
+                    std::thread::spawn(move || {
+                        rt.block_on(async move {
+                            let task = spawn(async move {
+                                sleep(Duration::from_secs((n * round) % 7)).await;
+                                n
+                            });
+                            task.await.unwrap()
+                        })
+                    })
+                })
+                .collect();
+            let handle = rt.handle().clone();
+            let inner = handle.clone();
+            let called =
+                handle.spawn_blocking(move || inner.block_on(inner.spawn(async { 7 })).unwrap());
+            let sum: u64 = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum();
+            assert_eq!(sum, 6);
+            assert_eq!(rt.block_on(called).unwrap(), 7);
+        }
+    });
+}
+
 /// Tasks are polled first in, first out, and a task that never waits keeps nobody out.
 #[test]
 fn a_paused_runtime_is_fair() {

@@ -37,22 +37,28 @@ impl Wake for Parker {
     }
 }
 
-/// Runs a future to its end on this thread, and with it everything else of a simulation.
+/// Runs a future to its end on this thread, and with it everything else of a simulation, unless another thread does that.
 pub(super) fn block_on_simulation<F: Future>(simulation: &Simulation, future: F) -> F::Output {
     let mut future = pin!(future);
     let mut output = None;
-    let driven = simulation.drive(|context| match future.as_mut().poll(context) {
+    let mut poll = |context: &mut Context<'_>| match future.as_mut().poll(context) {
         Poll::Ready(ready) => {
             output = Some(ready);
             true
         }
         Poll::Pending => false,
-    });
-    match (driven, output) {
-        (Driven::Done, Some(output)) => output,
-        // Nobody is needed here to drive it: the future is all there is to do.
-        _ => block_on(future),
+    };
+    let parker = Arc::new(Parker::default());
+    let waker = Waker::from(parker.clone());
+    while simulation.drive(&mut poll) == Driven::Elsewhere {
+        if poll(&mut Context::from_waker(&waker)) {
+            break;
+        }
+        if !simulation.wakes_at_rest(&waker) {
+            parker.park();
+        }
     }
+    output.expect("it is done when `poll` has said so")
 }
 
 /// Runs a future to its end on this thread.

@@ -23,7 +23,8 @@
 //!
 //! At rest it lies on the [`Desk`]. [`Simulation::drive`] takes it from there (a *seat*) and puts it back. Within a task, a further `drive` of the same simulation finds it on its thread already and
 //! runs the same loop inside; the task below is marked as a guest meanwhile, as that of a thread whose core was handed off, so that an end leaves it alone. Whoever notices the end, or
-//! ends it while it lies on the desk, hands the core in; the outermost seat is the runner that [`shutdown`](super::shutdown) waits for.
+//! ends it while it lies on the desk, hands the core in; the outermost seat is the runner that [`shutdown`](super::shutdown) waits for. A second thread is refused where the order is drawn;
+//! else it polls its own future only, and takes the seat when that is left.
 //!
 //! Rejected: a shuffling driver below the ordinary worker loop (its slot, streaks and batches restrict the order, and time moves while tasks run); threads that take turns (a
 //! switch for each poll is some 5 us instead of some 50 ns, and stacks of futures can be told from stacks of threads only by the kernel).
@@ -99,6 +100,8 @@ struct Desk {
     before_root: usize,
     /// Until the next look at the driver.
     sweep_in: u32,
+    /// Threads that would drive if nobody did.
+    waiting: Vec<Waker>,
 }
 
 /// The right to drive: the outermost one has brought the core, one within a task has found it.
@@ -176,6 +179,7 @@ impl Simulation {
             random: XorShift::new(shared.random.seed()),
             before_root: 0,
             sweep_in: SWEEP_EVERY,
+            waiting: Vec::new(),
         };
         Self {
             clock,
@@ -250,6 +254,16 @@ impl Simulation {
                 Next::Ended => return Driven::Elsewhere,
             }
         }
+    }
+
+    /// Wakes this one when nobody drives any more; true if that is so already. After the end there is nothing to be waited for.
+    pub(crate) fn wakes_at_rest(&self, waker: &Waker) -> bool {
+        let mut desk = self.desk.lock();
+        let is_at_rest = desk.core.is_some();
+        if !is_at_rest && !desk.has_ended && !desk.waiting.iter().any(|it| it.will_wake(waker)) {
+            desk.waiting.push(waker.clone());
+        }
+        is_at_rest
     }
 
     /// Hands the core in if the scheduler is closing and nobody drives it: whoever does will.
@@ -586,17 +600,20 @@ impl Simulation {
     /// The outermost seat is left.
     fn take_back(&self, core: Option<Box<Core>>) {
         let has_core = core.is_some();
-        {
+        let waiting = {
             let mut desk = self.desk.lock();
             desk.core = core;
             desk.thread = None;
-        }
+            std::mem::take(&mut desk.waiting)
+        };
         if has_core {
             // Somebody may have begun the end, and found the desk empty.
             self.end_if_at_rest();
         } else {
             self.shared.end_of_runner(None);
         }
+        // The next one takes the core, the others find it taken and wait again.
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
