@@ -11,6 +11,7 @@ pub(crate) mod context;
 mod cpu_tests;
 mod handle;
 mod simulate;
+mod simulated;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]

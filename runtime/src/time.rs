@@ -30,13 +30,13 @@
 pub mod error;
 mod instant;
 mod interval;
-mod pause;
+mod paused;
 mod sleep;
 mod timeout;
 
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
-pub use pause::{advance, pause, resume};
+pub use paused::{advance, pause, resume};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Timeout, timeout, timeout_at};
 

@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -133,6 +134,47 @@ fn timers_of_one_time_fire_in_any_order_and_those_of_different_times_in_theirs()
         orders.insert(order);
     }
     assert_eq!(orders.len(), 6);
+}
+
+/// Notes its number when it is woken.
+struct Noting(u32, mpsc::Sender<u32>);
+
+impl Wake for Noting {
+    fn wake(self: Arc<Self>) {
+        self.1.send(self.0).unwrap();
+    }
+}
+
+/// In which order timers wake whoever waits for them, if time leaps over all of them: by seconds given, one waker each.
+async fn order_of_wakes(seconds: &[u32]) -> Vec<u32> {
+    let (note, notes) = mpsc::channel();
+    let mut sleeps: Vec<_> = seconds
+        .iter()
+        .map(|&n| Box::pin(sleep(Duration::from_secs((n / 10).into()))))
+        .collect();
+    for (sleep, &n) in sleeps.iter_mut().zip(seconds) {
+        let waker = Waker::from(Arc::new(Noting(n, note.clone())));
+        let poll = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(poll.is_pending());
+    }
+    time::advance(HOUR).await;
+    yield_now().await;
+    notes.try_iter().collect()
+}
+
+#[test]
+fn wakers_of_one_time_run_in_any_order_and_those_of_different_times_in_theirs() {
+    let all = [30, 10, 11, 20, 12];
+    let mut orders = BTreeSet::new();
+    for seed in 0..200 {
+        let order = simulated(seed).block_on(order_of_wakes(&all));
+        assert_eq!(order[3..], [20, 30], "seed {seed}");
+        orders.insert(order);
+    }
+    assert_eq!(orders.len(), 6);
+    // First in, first out.
+    let order = paused().block_on(order_of_wakes(&all));
+    assert_eq!(order, [10, 11, 12, 20, 30]);
 }
 
 // ---- Many seeds.
@@ -498,6 +540,15 @@ fn a_paused_runtime_is_fair() {
             for _ in 0..10 {
                 spawn(async { yield_now().await }).await.unwrap();
             }
+            // Nor does the future in `block_on`.
+            let other = spawn(async {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            });
+            while !other.is_finished() {
+                yield_now().await;
+            }
             done.store(true, Ordering::Relaxed);
             spinning.await.unwrap();
         });
@@ -808,6 +859,21 @@ fn a_delay_is_in_its_range_and_keeps_the_order() {
             );
         });
     }
+}
+
+/// When a runtime ends every timer fires: what is under way arrives, instead of being asked for again and again.
+#[test]
+fn what_is_under_way_arrives_when_the_runtime_ends() {
+    within_reason(|| {
+        let rt = simulated(1);
+        let handle = rt.handle().clone();
+        let (mut ours, mut theirs) = rt.block_on(async { pair(Faults::new().delay(HOUR..=HOUR)) });
+        rt.block_on(ours.write_all(b"late")).unwrap();
+        drop(rt);
+        let mut got = [0; 4];
+        handle.block_on(theirs.read_exact(&mut got)).unwrap();
+        assert_eq!(&got, b"late");
+    });
 }
 
 #[test]

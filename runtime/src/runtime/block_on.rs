@@ -4,20 +4,19 @@
 //! if the future has to wait, the worker goes to another thread first ([`handoff`]).
 
 use crate::sched::handoff;
-use crate::sched::simulate::{Driven, Simulation};
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 
 /// A thread's bed.
 #[derive(Debug, Default)]
-struct Parker {
+pub(super) struct Parker {
     woken: Mutex<bool>,
     bell: Condvar,
 }
 
 impl Parker {
-    fn park(&self) {
+    pub(super) fn park(&self) {
         let mut woken = self.woken.lock();
         while !*woken {
             self.bell.wait(&mut woken);
@@ -35,30 +34,6 @@ impl Wake for Parker {
         *self.woken.lock() = true;
         self.bell.notify_one();
     }
-}
-
-/// Runs a future to its end on this thread, and with it everything else of a simulation, unless another thread does that.
-pub(super) fn block_on_simulation<F: Future>(simulation: &Simulation, future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut output = None;
-    let mut poll = |context: &mut Context<'_>| match future.as_mut().poll(context) {
-        Poll::Ready(ready) => {
-            output = Some(ready);
-            true
-        }
-        Poll::Pending => false,
-    };
-    let parker = Arc::new(Parker::default());
-    let waker = Waker::from(parker.clone());
-    while simulation.drive(&mut poll) == Driven::Elsewhere {
-        if poll(&mut Context::from_waker(&waker)) {
-            break;
-        }
-        if !simulation.wakes_at_rest(&waker) {
-            parker.park();
-        }
-    }
-    output.expect("it is done when `poll` has said so")
 }
 
 /// Runs a future to its end on this thread.

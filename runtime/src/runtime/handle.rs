@@ -1,8 +1,9 @@
 //! By what do others use a runtime?
 
-use super::block_on::{block_on, block_on_simulation};
+use super::block_on::block_on;
 use super::blocking_task;
 use super::context;
+use super::simulated;
 use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
@@ -216,7 +217,7 @@ impl Handle {
         let _entered = context::enter(self.clone());
         match &self.inner.simulation {
             None => block_on(future),
-            Some(simulation) => block_on_simulation(simulation, future),
+            Some(simulation) => simulated::block_on(simulation, future),
         }
     }
 
