@@ -776,6 +776,51 @@ fn a_runtime_may_be_dropped_within_its_own_task() {
     });
 }
 
+/// It is over before the loop has looked again whether the end has begun.
+#[test]
+fn a_runtime_may_be_dropped_by_the_future_in_block_on() {
+    for rt in [simulated(1), paused()] {
+        let drops = Tally::new();
+        let token = drops.track();
+        let task = rt.spawn(async move {
+            let _token = token;
+            std::future::pending::<()>().await;
+        });
+        let handle = rt.handle().clone();
+        handle.block_on(async move { drop(rt) });
+        drops.assert_all_gone();
+        assert!(handle.block_on(task).unwrap_err().is_cancelled());
+    }
+}
+
+#[test]
+fn a_runtime_may_be_dropped_while_another_thread_drives_it() {
+    within_reason(|| {
+        for rt in [simulated(1), paused()] {
+            let drops = Tally::new();
+            let token = drops.track();
+            let task = rt.spawn(async move {
+                let _token = token;
+                std::future::pending::<()>().await;
+            });
+            let handle = rt.handle().clone();
+            let (begin, begun) = mpsc::channel();
+            let driving = std::thread::spawn(move || {
+                handle.block_on(async move {
+                    begin.send(()).unwrap();
+                    while !task.is_finished() {
+                        yield_now().await;
+                    }
+                });
+            });
+            begun.recv().unwrap();
+            drop(rt);
+            drops.assert_all_gone();
+            driving.join().unwrap();
+        }
+    });
+}
+
 // ---- Streams.
 
 #[test]

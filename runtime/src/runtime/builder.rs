@@ -450,6 +450,8 @@ impl Builder {
     /// Refuses nonsense; returns the number of workers, and whether it is the most there shall be active.
     fn check(&self) -> io::Result<Workers> {
         let (count, is_chosen) = match self.workers {
+            // The thread in `block_on` is the only one; nobody asks the system how many there might be.
+            _ if self.simulated.is_some() => (1, true),
             Some(0) => {
                 return refuse(
                     "worker_threads is 0: give at least 1, or leave it out to have one for each core",
@@ -487,8 +489,6 @@ impl Builder {
         if self.thread_name.contains('\0') {
             return refuse("thread_name contains a NUL character: leave it out");
         }
-        // The thread in `block_on` is the only one.
-        let count = if self.simulated.is_some() { 1 } else { count };
         Ok(Workers {
             count,
             // A lone one is always active.
