@@ -10,6 +10,7 @@ use filch_tests::guard::within_reason;
 use filch_tests::{is_soak, random::Random};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +25,20 @@ fn simulated(seed: u64) -> Runtime {
 
 fn paused() -> Runtime {
     Builder::new().start_paused(true).build().unwrap()
+}
+
+/// One of each kind. Miri knows too little of epoll for the second.
+fn both(seed: u64) -> Vec<Runtime> {
+    let mut both = vec![simulated(seed)];
+    if !cfg!(miri) {
+        both.push(paused());
+    }
+    both
+}
+
+/// The first so many, and a few under Miri.
+fn seeds(count: u64) -> Range<u64> {
+    0..if cfg!(miri) { 3 } else { count }
 }
 
 /// What a panic said.
@@ -337,7 +352,7 @@ fn a_failure_outside_of_simulate_is_told_of_once() {
 #[test]
 fn virtual_years_pass_in_no_time() {
     within_reason(|| {
-        for rt in [simulated(3), paused()] {
+        for rt in both(3) {
             rt.block_on(async {
                 let start = Instant::now();
                 let long = spawn(sleep(24 * 365 * HOUR));
@@ -355,7 +370,7 @@ fn virtual_years_pass_in_no_time() {
 
 #[test]
 fn advance_wakes_what_becomes_due() {
-    for rt in [simulated(5), paused()] {
+    for rt in both(5) {
         rt.block_on(async {
             let start = Instant::now();
             let (note, notes) = mpsc::channel();
@@ -587,7 +602,7 @@ fn a_deadlock_is_told_of_with_seed_time_and_tasks() {
 
 #[test]
 fn a_nested_block_on_drives_the_simulation() {
-    for seed in 0..100 {
+    for seed in seeds(100) {
         let rt = simulated(seed);
         let handle = rt.handle().clone();
         rt.block_on(async move {
@@ -700,8 +715,8 @@ fn another_thread_may_drive_after_the_first() {
 
 #[test]
 fn what_is_left_is_dropped_with_the_runtime() {
-    for seed in 0..50 {
-        for rt in [simulated(seed), paused()] {
+    for seed in seeds(50) {
+        for rt in both(seed) {
             let drops = Tally::new();
             let waiting: Vec<_> = (0..10)
                 .map(|n| {
@@ -725,7 +740,7 @@ fn what_is_left_is_dropped_with_the_runtime() {
 
 #[test]
 fn a_runtime_that_never_ran_ends() {
-    for rt in [simulated(0), paused()] {
+    for rt in both(0) {
         let drops = Tally::new();
         let token = drops.track();
         let task = rt.spawn(async move { drop(token) });
@@ -745,8 +760,8 @@ fn a_runtime_that_never_ran_ends() {
 #[test]
 fn a_runtime_may_be_dropped_within_its_own_task() {
     within_reason(|| {
-        for seed in 0..50 {
-            for rt in [simulated(seed), paused()] {
+        for seed in seeds(50) {
+            for rt in both(seed) {
                 let handle = rt.handle().clone();
                 let drops = Tally::new();
                 let token = drops.track();
@@ -779,7 +794,7 @@ fn a_runtime_may_be_dropped_within_its_own_task() {
 /// It is over before the loop has looked again whether the end has begun.
 #[test]
 fn a_runtime_may_be_dropped_by_the_future_in_block_on() {
-    for rt in [simulated(1), paused()] {
+    for rt in both(1) {
         let drops = Tally::new();
         let token = drops.track();
         let task = rt.spawn(async move {
@@ -796,7 +811,7 @@ fn a_runtime_may_be_dropped_by_the_future_in_block_on() {
 #[test]
 fn a_runtime_may_be_dropped_while_another_thread_drives_it() {
     within_reason(|| {
-        for rt in [simulated(1), paused()] {
+        for rt in both(1) {
             let drops = Tally::new();
             let token = drops.track();
             let task = rt.spawn(async move {
@@ -884,7 +899,7 @@ fn an_echo_over_a_bad_network_is_whole_or_reset() {
 
 #[test]
 fn a_delay_is_in_its_range_and_keeps_the_order() {
-    for seed in 0..100 {
+    for seed in seeds(100) {
         simulated(seed).block_on(async {
             let (least, most) = (Duration::from_secs(1), Duration::from_secs(3));
             let (mut ours, mut theirs) = pair(Faults::new().delay(least..=most));
@@ -934,7 +949,7 @@ fn a_reset_is_heard_by_who_waits() {
 
 #[test]
 fn back_pressure_holds_in_a_simulation() {
-    for seed in 0..100 {
+    for seed in seeds(100) {
         simulated(seed).block_on(async {
             let (mut ours, mut theirs) = duplex(10);
             let written = Arc::new(AtomicUsize::new(0));
