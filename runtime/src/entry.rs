@@ -1,6 +1,6 @@
 //! How does a program or a test begin that has one of the attributes `#[filch::main]` and `#[filch::test]`?
 //!
-//! The attributes (the crate filch-macros) turn their function into a call of one of the two functions here, so that what they generate is one line, and
+//! The attributes (the crate filch-macros) turn their function into a call of one of the functions here, so that what they generate is one line, and
 //! everything else is code that can be read, and tested.
 
 use crate::runtime::{Builder, Runtime};
@@ -21,6 +21,15 @@ pub fn run<F: Future>(workers: Option<usize>, body: impl FnOnce() -> F) -> F::Ou
         builder = builder.worker_threads(workers);
     }
     started(builder).block_on(body())
+}
+
+/// Runs a test whose time is paused.
+///
+/// # Panics
+///
+/// If the runtime cannot be started, and as the test does.
+pub fn run_paused<F: Future>(body: impl FnOnce() -> F) -> F::Output {
+    started(Builder::new().start_paused(true)).block_on(body())
 }
 
 /// Runs a test in a simulation, once for each of the seeds from 0 on or for the one that `FILCH_SEED` names. The first failure is the last run.
@@ -49,9 +58,8 @@ fn started(builder: Builder) -> Runtime {
         .unwrap_or_else(|error| panic!("the runtime cannot be started: {error}"))
 }
 
-// MERGE: `started(Builder::simulated(seed))`, and this function is whole.
-fn simulated(_seed: u64) -> Runtime {
-    panic!("a simulated test needs Builder::simulated")
+fn simulated(seed: u64) -> Runtime {
+    started(Builder::new().simulated(seed).fails_quietly())
 }
 
 fn chosen_seeds(chosen: Option<&str>, seeds: u64) -> RangeInclusive<u64> {

@@ -3,7 +3,7 @@
 //! What they expand to stands in crates of others, which have no other door to it. It is published under a name that is hidden and begins with underscores: no
 //! part of the API, and it may change with any commit.
 
-pub use crate::entry::{Outcome, run, run_simulated};
+pub use crate::entry::{Outcome, run, run_paused, run_simulated};
 pub use crate::select::armed::Armed;
 pub use crate::select::maybe_done::MaybeDone;
 pub use crate::select::turns::Turns;

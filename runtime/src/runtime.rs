@@ -10,6 +10,8 @@ pub(crate) mod context;
 mod cpu_tests;
 mod handle;
 mod metrics;
+mod simulate;
+mod simulated;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]
@@ -19,6 +21,7 @@ pub use crate::sched::UnhandledPanic;
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};
 pub use metrics::RuntimeMetrics;
+pub use simulate::simulate;
 
 use std::time::Duration;
 

@@ -22,6 +22,7 @@
 //! | [`spare`] | which spare workers are there, and what does each do? |
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
 //! | `surplus` | what if there are more workers than processors? |
+//! | `simulate` | how does one thread run everything, in an order that a seed decides? |
 //! | `stuck` | what has the sentinel seen? |
 //! | `counts` | what does a worker count for people to read? |
 //! | `warning` | who is told of it, and how often? |
@@ -64,6 +65,8 @@ mod sentinel;
 mod shared;
 #[cfg(not(loom))]
 mod shutdown;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod simulate;
 #[cfg(not(loom))]
 mod stand_in;
 #[cfg(not(loom))]

@@ -22,6 +22,7 @@
 //! | `task_local` | does a task-local value belong to one task, in each of its polls? |
 //! | `unhandled_panic` | what becomes of a panic that nobody will be told of? |
 //! | `metrics` | do the numbers of a runtime say what happens in it? |
+//! | `simulation` | does a seed decide everything, and does virtual time take none? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |

@@ -149,23 +149,18 @@ fn every_attribute_made_a_test() {
     assert!(!listed.contains("configured_away"), "{listed}");
 }
 
-// MERGE: without `#[ignore]` when there is `Builder::simulated`.
-
 #[filch::test(simulated, seeds = 3)]
-#[ignore = "needs Builder::simulated"]
 async fn a_simulation_returns_nothing() {
     filch::time::sleep(filch::time::Duration::from_secs(3600)).await;
 }
 
 #[filch::test(start_paused = true, flavor = "current_thread")]
-#[ignore = "needs Builder::simulated"]
 async fn a_simulation_returns_a_result() -> Result<(), Box<dyn std::error::Error>> {
     filch::time::sleep(filch::time::Duration::from_secs(3600)).await;
     Ok(())
 }
 
 #[filch::test(simulated)]
-#[ignore = "needs Builder::simulated"]
 #[should_panic(expected = "on purpose")]
 async fn a_simulation_that_fails() {
     panic!("on purpose");

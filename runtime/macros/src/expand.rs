@@ -99,6 +99,7 @@ fn call(plan: &Plan, name: &str) -> TokenStream {
             format!("run(::core::option::Option::Some({workers}), {name})")
         }
         Runtime::Real(None) => format!("run(::core::option::Option::None, {name})"),
+        Runtime::Paused => format!("run_paused({name})"),
         Runtime::Simulated { seeds } => {
             let package = "::core::option_env!(\"CARGO_PKG_NAME\")";
             let path = format!("::core::concat!(::core::module_path!(), \"::{name}\")");

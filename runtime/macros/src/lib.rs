@@ -112,7 +112,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `flavor = "multi_thread"` | left alone, as many workers as `Runtime::new` would have |
 /// | `simulated` | in a simulation: one thread, virtual time, and every choice drawn from a seed |
 /// | `seeds = 100` | with `simulated`: once for each of the seeds from 0 to 99; left out, from 0 to 9 |
-/// | `start_paused = true` | virtual time: a simulation with the seed 0 alone |
+/// | `start_paused = true` | on one thread, with virtual time: `Builder::start_paused` |
 /// | `crate = "other::path"` | where filch is, if that is not `::filch` |
 ///
 /// # Simulation

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
 pub(crate) enum Runtime {
     /// With so many workers, or as many as the runtime chooses.
     Real(Option<u64>),
+    /// On one thread, with time that stands still until everybody waits for it.
+    Paused,
     /// Once for each seed.
     Simulated { seeds: u64 },
 }
@@ -110,43 +112,44 @@ impl Options {
 
     /// What the options mean together.
     fn plan(self, attribute: Attribute) -> Result<Plan, Complaint> {
-        let runtime = if self.is_simulated() {
-            self.simulation()?
+        let is_on = |switch: Option<(bool, Span)>| switch.is_some_and(|found| found.0);
+        let runtime = if is_on(self.simulated) {
+            self.on_one_thread()?;
+            let seeds = self.seeds.map_or(SEEDS_DEFAULT, |found| found.0);
+            Runtime::Simulated { seeds }
+        } else if is_on(self.start_paused) {
+            self.without_seeds()?;
+            self.on_one_thread()?;
+            Runtime::Paused
         } else {
+            self.without_seeds()?;
             self.real(attribute)?
         };
         let filch = self.filch.map_or_else(|| path("::filch"), |found| found.0);
         Ok(Plan { filch, runtime })
     }
 
-    fn is_simulated(&self) -> bool {
-        let is_on = |switch: Option<(bool, Span)>| switch.is_some_and(|found| found.0);
-        is_on(self.simulated) || is_on(self.start_paused)
-    }
-
-    fn simulation(&self) -> Result<Runtime, Complaint> {
+    fn on_one_thread(&self) -> Result<(), Complaint> {
         let too_many = match (self.workers, self.flavor) {
             (Some((workers, place)), _) if workers > 1 => Some(place),
             (_, Some((Flavor::MultiThread, place))) => Some(place),
             _ => None,
         };
-        if let Some(place) = too_many {
-            let text = "a simulation, which `start_paused` asks for too, runs on one thread: leave this out";
-            return Err(Complaint::new(place, text));
-        }
-        let seeds_default = match self.simulated {
-            Some((true, _)) => SEEDS_DEFAULT,
-            _ => 1,
-        };
-        let seeds = self.seeds.map_or(seeds_default, |found| found.0);
-        Ok(Runtime::Simulated { seeds })
+        too_many.map_or(Ok(()), |place| {
+            let text =
+                "a simulation, or a test with `start_paused`, runs on one thread: leave this out";
+            Err(Complaint::new(place, text))
+        })
+    }
+
+    fn without_seeds(&self) -> Result<(), Complaint> {
+        self.seeds.map_or(Ok(()), |(_, place)| {
+            let text = "`seeds` are for simulations: add `simulated`";
+            Err(Complaint::new(place, text))
+        })
     }
 
     fn real(&self, attribute: Attribute) -> Result<Runtime, Complaint> {
-        if let Some((_, place)) = self.seeds {
-            let text = "`seeds` are for simulations: add `simulated`";
-            return Err(Complaint::new(place, text));
-        }
         let workers = match (self.workers, self.flavor) {
             (Some((_, place)), Some((Flavor::CurrentThread, _))) => {
                 let text =

@@ -21,12 +21,13 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-/// Runs `function` on the pool of this scheduler's runtime.
+/// Runs `function` on the pool of this scheduler's runtime. `until_done` is dropped when whoever waits for it has been woken.
 pub(super) fn spawn<F, R>(
     pool: &Pool,
     sched: &Arc<Shared>,
     function: F,
     location: &'static Location<'static>,
+    until_done: impl Send + 'static,
 ) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
@@ -37,10 +38,22 @@ where
     let (task, handle) =
         unsafe { harness::init::<Call<F>, Blocking>(cell, Call(Some(function)), location) };
     let queued = Queued(Some(task));
-    if let Err(error) = pool.run(Box::new(move || queued.run())) {
+    let job = move || {
+        queued.run();
+        drop(until_done);
+    };
+    if let Err(error) = pool.run(Box::new(job)) {
         panic!("spawn_blocking has no thread to run on, and none can be started: {error}");
     }
     handle
+}
+
+/// The function as a task of its own, for a runtime without a pool.
+pub(super) fn step<F, R>(function: F) -> impl Future<Output = R> + Send
+where
+    F: FnOnce() -> R + Send,
+{
+    Call(Some(function))
 }
 
 /// A function as a future that is ready at its first poll.

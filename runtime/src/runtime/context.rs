@@ -6,7 +6,9 @@
 use super::handle::{Handle, Inner};
 use crate::reactor::Poller;
 use crate::sched;
+use crate::sched::simulate::Simulation;
 use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::rng::{OsRandom, RandomSource};
 use crate::sys::sync::Arc;
 use crate::timer::Timers;
 use std::cell::{Cell, RefCell};
@@ -72,6 +74,19 @@ pub(crate) fn current() -> Option<Handle> {
 /// The current runtime's clock, or the system's.
 pub(crate) fn now() -> Instant {
     with_inner(|inner| inner.map_or_else(|| SystemClock.now(), Inner::now))
+}
+
+/// What drives the current runtime instead of threads, if it can be told the time. The error: whether there is a runtime.
+pub(crate) fn simulation() -> Result<Arc<Simulation>, bool> {
+    with_inner(|inner| {
+        let inner = inner.ok_or(false)?;
+        inner.simulation.clone().ok_or(true)
+    })
+}
+
+/// A number from which random choices can follow: from the seed in a simulation, else any.
+pub(crate) fn seed() -> u64 {
+    with_inner(|inner| inner.map_or_else(|| OsRandom.seed(), |inner| inner.sched.seed()))
 }
 
 /// The wheel of the worker this thread is, or of some worker of the current runtime; `true` if this thread is its owner.

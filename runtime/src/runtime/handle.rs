@@ -3,12 +3,14 @@
 use super::blocking_task;
 use super::context;
 use super::metrics::RuntimeMetrics;
+use super::simulated;
 use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
 use crate::sched::Shared;
 use crate::sched::context::{is_runtime_thread, with_core};
 use crate::sched::handoff::before_blocking;
+use crate::sched::simulate::Simulation;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
@@ -60,6 +62,8 @@ impl std::error::Error for NoRuntime {}
 /// The parts of a runtime.
 pub(crate) struct Inner {
     pub(super) sched: Arc<Shared>,
+    /// What drives it instead of threads, if it is simulated or its time can be paused.
+    pub(super) simulation: Option<Arc<Simulation>>,
     /// One for each worker; none if the runtime was built with drivers that do no I/O.
     pub(super) pollers: Vec<Arc<Poller>>,
     pub(super) timers: Vec<Arc<Timers>>,
@@ -221,7 +225,15 @@ impl Handle {
         R: Send + 'static,
     {
         let inner = &self.inner;
-        blocking_task::spawn(&inner.blocking, &inner.sched, function, Location::caller())
+        let (pool, sched, at) = (&inner.blocking, &inner.sched, Location::caller());
+        match &inner.simulation {
+            None => blocking_task::spawn(pool, sched, function, at, ()),
+            Some(simulation) if simulation.is_drawn() => self.spawn(blocking_task::step(function)),
+            Some(simulation) => {
+                let call = simulation.call_begins();
+                blocking_task::spawn(pool, sched, function, at, call)
+            }
+        }
     }
 
     /// Runs a future on the current thread; see [`Runtime::block_on`](super::Runtime::block_on).
@@ -234,10 +246,14 @@ impl Handle {
         let root = self.inner.sched.root();
         let check = |cx: &Context<'_>| root.iter().for_each(|root| root.check(cx.waker()));
         let mut future = pin!(future);
-        block_on(poll_fn(|cx| {
+        let future = poll_fn(|cx| {
             check(cx);
             future.as_mut().poll(cx)
-        }))
+        });
+        match &self.inner.simulation {
+            None => block_on(future),
+            Some(simulation) => simulated::block_on(simulation, future),
+        }
     }
 
     /// What can be known of the runtime while it runs: queues, polls, thefts, what was stuck.
@@ -246,7 +262,7 @@ impl Handle {
         RuntimeMetrics::new(self.inner.clone())
     }
 
-    /// How many workers the runtime has.
+    /// How many workers the runtime has; one if it is simulated or its time can be paused.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.inner.sched.workers()
@@ -257,16 +273,31 @@ impl Inner {
     /// Begins the end, and waits for it on threads that work for no runtime: two runtimes may be dropped in each other's tasks and
     /// blocking calls.
     pub(super) fn end(self: &Arc<Self>) {
-        self.sched.close();
-        if !context::is_thread_of(self) && !is_runtime_thread() {
+        self.close();
+        if !self.is_here() && !is_runtime_thread() {
             self.wait_for_end(None);
         }
     }
 
+    fn close(self: &Arc<Self>) {
+        self.sched.close();
+        if let Some(simulation) = &self.simulation {
+            // What tasks do in their destructors they do in this runtime.
+            let _entered = context::enter(Handle::new(self.clone()));
+            simulation.end_if_at_rest();
+        }
+    }
+
+    /// Whether this thread is one that the end waits for.
+    fn is_here(self: &Arc<Self>) -> bool {
+        let drives = |simulation: &Arc<Simulation>| simulation.is_here();
+        context::is_thread_of(self) || self.simulation.as_ref().is_some_and(drives)
+    }
+
     /// Begins the end and waits for it as long as given, unless this thread belongs to the runtime. True if it has ended.
     pub(super) fn end_within(self: &Arc<Self>, timeout: Duration) -> bool {
-        self.sched.close();
-        if context::is_thread_of(self) || timeout.is_zero() {
+        self.close();
+        if self.is_here() || timeout.is_zero() {
             return false;
         }
         // On a worker of another runtime: without a thread to go on in its place it has to wait all the same.

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ptr;
 
 thread_local! {
-    /// The core this thread runs, or null. Set only by [`enter`] and [`leave`].
+    /// The core this thread runs, or null. Set only by [`enter`], [`leave`], and what a simulation has of the kind.
     static CORE: Cell<*const Core> = const { Cell::new(ptr::null()) };
     static IS_OURS: Cell<bool> = const { Cell::new(false) };
     /// The task that this thread polls without a core: as a guest, or in a pool.
@@ -65,9 +65,35 @@ impl Entered {
         if CORE.with(Cell::get) != self.0 {
             return None;
         }
-        // SAFETY: `enter` put it there, and it stays until `leave`, which is called in a poll or at the end of the worker's loop.
+        // SAFETY: `enter` (or `enter_above`) put it there, and it stays until `leave`, which is called in a poll or at the end of the worker's loop.
         unsafe { self.0.as_ref() }
     }
+}
+
+/// What stood above which a thread has entered a core.
+#[cfg(not(shuttle))]
+#[derive(Debug)]
+pub(super) struct Covered(*const Core);
+
+/// Makes `core` this thread's for a while, above the one that it may have already and that stays its own, out of sight.
+#[cfg(not(shuttle))]
+pub(super) fn enter_above(core: Box<Core>) -> Covered {
+    Covered(CORE.with(|cell| cell.replace(Box::into_raw(core).cast_const())))
+}
+
+/// Takes the core from this thread that it has entered above another one, if it has it still, and shows it the other one again.
+#[cfg(not(shuttle))]
+pub(super) fn uncover(covered: &Covered) -> Option<Box<Core>> {
+    let core = leave();
+    // What was covered is still there: nobody takes a core but out of the cell, in which it was not.
+    CORE.with(|cell| cell.set(covered.0));
+    core
+}
+
+/// The core that this thread has.
+#[cfg(not(shuttle))]
+pub(super) fn entered() -> Entered {
+    Entered(CORE.with(Cell::get))
 }
 
 /// Takes the core from this thread, if it has one.

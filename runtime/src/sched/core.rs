@@ -77,6 +77,8 @@ pub(crate) struct Core {
     /// When so many polls have begun, what was queued at the last sweep has been run.
     pub(super) sweep_after: Cell<usize>,
     pub(super) trimmed: Cell<Instant>,
+    /// Whether it belongs to a simulation, whose only thread takes nobody's place and gives its own to nobody.
+    pub(super) is_simulated: Cell<bool>,
 }
 
 /// Cores, each in the box whose address its thread knows it by ([`context`](super::context)).
@@ -115,6 +117,7 @@ impl Core {
             swept: Cell::new(now),
             sweep_after: Cell::new(0),
             trimmed: Cell::new(now),
+            is_simulated: Cell::new(false),
         })
     }
 
@@ -175,6 +178,11 @@ impl Core {
     /// Says whether it may be another one. Returns what was said before.
     pub(crate) fn hide(&self, is_hidden: bool) -> bool {
         self.is_hidden.replace(is_hidden)
+    }
+
+    /// Whether the core stays on its thread, whatever that waits for.
+    pub(super) fn is_simulated(&self) -> bool {
+        self.is_simulated.get()
     }
 
     /// Whether the worker is between polls, running wakers it has collected.

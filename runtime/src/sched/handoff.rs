@@ -9,14 +9,15 @@ use crate::util::budget;
 use std::io;
 
 /// Lets another thread go on as the worker this thread is, and lifts the budget of the task, which is the only one here from now on. On a thread that is no
-/// worker, and in a waker of the user's that a worker runs between two polls, the core stays: such a waker blocks its worker.
+/// worker, and in a waker of the user's that a worker runs between two polls, the core stays: such a waker blocks its worker. So it does in a simulation, which has one thread.
 ///
 /// # Errors
 ///
 /// If no thread can be started. The current thread then stays the worker.
 pub(crate) fn before_blocking() -> io::Result<()> {
     budget::lift();
-    if context::with_core(|core| core.is_none_or(|core| core.is_in_batch())) {
+    if context::with_core(|core| core.is_none_or(|core| core.is_in_batch() || core.is_simulated()))
+    {
         return Ok(());
     }
     let Some(core) = context::leave() else {

@@ -166,6 +166,11 @@ impl Shared {
         rest
     }
 
+    /// A number from the runtime's random source.
+    pub(crate) fn seed(&self) -> u64 {
+        self.random.seed()
+    }
+
     /// How many workers there are, without spares.
     pub(crate) fn workers(&self) -> usize {
         self.remotes.len()

@@ -151,12 +151,19 @@ impl Shared {
 
     /// Called by each runner when it leaves, with its core unless that was handed off.
     pub(super) fn end_of_runner(&self, core: Option<Box<Core>>) {
-        if core.is_some_and(|core| self.hand_in(core)) {
-            self.quiesce();
+        if let Some(core) = core {
+            self.end_of_core(core);
         }
         // ORDERING: AcqRel: the last one sees everything the others did as runners.
         if self.shutdown.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end();
+        }
+    }
+
+    /// The core is not needed any more, whose runner may stay for a while.
+    pub(super) fn end_of_core(&self, core: Box<Core>) {
+        if self.hand_in(core) {
+            self.quiesce();
         }
     }
 

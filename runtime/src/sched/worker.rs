@@ -168,7 +168,7 @@ impl Core {
 
     /// Before each poll.
     #[inline(always)]
-    fn note_poll(&self, task: &Notified) {
+    pub(super) fn note_poll(&self, task: &Notified) {
         debug_assert!(
             !self.is_searching.get(),
             "who searches holds back the wakes of others"
@@ -324,7 +324,7 @@ impl Core {
         });
     }
 
-    fn wake_up(&self) {
+    pub(super) fn wake_up(&self) {
         let awake = self.shared.idle.wake_up(self.index);
         self.is_searching.set(awake == Awake::AsSearcher);
     }

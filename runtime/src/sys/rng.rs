@@ -57,13 +57,6 @@ pub(crate) struct SeededRandom {
 }
 
 impl SeededRandom {
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the seam for simulation, so far used by tests only"
-        )
-    )]
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             state: AtomicU64::new(seed),
@@ -154,13 +147,6 @@ pub(crate) fn thread_below(n: u32) -> u32 {
 }
 
 /// From now on the numbers of this thread's generator follow from `seed`, which is the kernel's otherwise.
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the seam for simulation, so far used by tests only"
-    )
-)]
 pub(crate) fn seed_thread(seed: u64) {
     // A thread that is ending draws nothing more.
     let _ = THREAD.try_with(|random| random.reseed(seed));

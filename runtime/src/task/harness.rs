@@ -18,7 +18,7 @@ use super::unhandled::Unhandled;
 use super::waker::LentWaker;
 use crate::util::shield::shield;
 use crate::util::slab::Class;
-use crate::util::wait_reason;
+use crate::util::wait_reason::{self, WaitReason};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
@@ -105,6 +105,26 @@ pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
         // SAFETY: seized: we are its runner now.
         unsafe { cancel(cell) };
     }
+}
+
+/// Where the task in a cell was spawned and what it waits for, if there is one that is not complete.
+///
+/// # Safety
+///
+/// The cell was handed out by a slab and initialised at least once; the task is not completed meanwhile.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) unsafe fn waiting_in(
+    cell: NonNull<u8>,
+) -> Option<(&'static Location<'static>, WaitReason)> {
+    let cell = cell.cast::<Header>();
+    // SAFETY: the first word of a cell that was ever in use is a state word, also when the cell is free again.
+    let state = unsafe { &(*cell.as_ptr()).state };
+    if state.is_complete() {
+        return None;
+    }
+    // SAFETY: the task is live, so all of its header is.
+    let location = unsafe { cell.as_ref() }.location;
+    Some((location, state.wait_reason().unwrap_or_default()))
 }
 
 /// Gives up a counted reference.
