@@ -49,6 +49,8 @@ pub(crate) mod blocking;
 #[cfg(not(any(loom, shuttle)))]
 pub mod io;
 #[cfg(not(any(loom, shuttle)))]
+mod join_set;
+#[cfg(not(any(loom, shuttle)))]
 pub mod runtime;
 #[cfg(not(any(loom, shuttle)))]
 mod spawn;

@@ -38,6 +38,8 @@ pub use error::JoinError;
 pub use join::JoinHandle;
 
 #[cfg(not(any(loom, shuttle)))]
+pub use crate::join_set::JoinSet;
+#[cfg(not(any(loom, shuttle)))]
 pub use crate::spawn::{spawn, spawn_blocking, yield_now};
 
 #[cfg(all(test, loom))]

@@ -7,6 +7,7 @@
 //! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
 //! | `outside` | are tasks of threads that are no workers run once each, in order, and none stranded? |
 //! | `batch` | does `spawn_batch` what a loop over `spawn` does, whatever the iterator does? |
+//! | `join_set` | does a set of tasks give each result once, in the order of the ends? |
 //! | `time` | do sleeps, timeouts and intervals keep their times, wherever and however they are waited for? |
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `signal` | does every listener get its signal? |

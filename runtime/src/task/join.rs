@@ -123,12 +123,9 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn abort(&self) {
-        let Some(task) = self.inner.task() else {
-            return;
-        };
-        task.state.add_reference();
-        // SAFETY: counted just now.
-        unsafe { TaskRef::from_counted(self.inner.0) }.abort();
+        if let Some(task) = self.reference() {
+            task.abort();
+        }
     }
 
     /// Whether the output is there, or was taken.
@@ -153,6 +150,28 @@ impl<T> JoinHandle<T> {
         {
             // The reference is not counted any more.
             std::mem::forget(self);
+        }
+    }
+
+    /// A reference to the task, by which others can abort it; none if there is none any more.
+    pub(crate) fn reference(&self) -> Option<TaskRef> {
+        let task = self.inner.task()?;
+        task.state.add_reference();
+        // SAFETY: counted just now.
+        Some(unsafe { TaskRef::from_counted(self.inner.0) })
+    }
+
+    /// The output, if it is there. Neither waits nor charges the budget. To be called no more once it has given it.
+    pub(crate) fn try_take(&mut self) -> Option<Result<T, JoinError>> {
+        let Some(task) = self.inner.task() else {
+            debug_assert!(self.inner == Inner::NEVER, "the output was taken");
+            self.inner = Inner::TAKEN;
+            return Some(Err(JoinError::cancelled()));
+        };
+        if task.state.is_complete() {
+            Some(self.take())
+        } else {
+            None
         }
     }
 
