@@ -16,6 +16,8 @@
 //!
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
 //!   starts many at once.
+//! - [`scope()`], [`try_scope`] and [`blocking_scope`] return when all tasks that were started in them have ended, whatever happens; [`task::JoinSet`] gives results as they
+//!   come.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones
@@ -53,12 +55,16 @@ mod join_set;
 #[cfg(not(any(loom, shuttle)))]
 pub mod runtime;
 #[cfg(not(any(loom, shuttle)))]
+pub mod scope;
+#[cfg(not(any(loom, shuttle)))]
 mod spawn;
 #[cfg(not(any(loom, shuttle)))]
 pub mod time;
 
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::Runtime;
+#[cfg(not(any(loom, shuttle)))]
+pub use scope::{blocking_scope, scope, try_scope};
 #[cfg(not(any(loom, shuttle)))]
 pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, yield_now};
 pub use task::{JoinError, JoinHandle};

@@ -40,6 +40,8 @@ pub use join::JoinHandle;
 #[cfg(not(any(loom, shuttle)))]
 pub use crate::join_set::JoinSet;
 #[cfg(not(any(loom, shuttle)))]
+pub use crate::scope::{OnCancel, on_cancel};
+#[cfg(not(any(loom, shuttle)))]
 pub use crate::spawn::{spawn, spawn_blocking, yield_now};
 
 #[cfg(all(test, loom))]

@@ -8,6 +8,8 @@
 //! | `outside` | are tasks of threads that are no workers run once each, in order, and none stranded? |
 //! | `batch` | does `spawn_batch` what a loop over `spawn` does, whatever the iterator does? |
 //! | `join_set` | does a set of tasks give each result once, in the order of the ends? |
+//! | `scope` | have all children ended when a scope returns, and does the first error come out? |
+//! | `blocking_scope` | may children borrow from the stack, whatever becomes of them and of the runtime? |
 //! | `time` | do sleeps, timeouts and intervals keep their times, wherever and however they are waited for? |
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `signal` | does every listener get its signal? |
