@@ -56,6 +56,15 @@ mod join_set;
 pub mod runtime;
 #[cfg(not(any(loom, shuttle)))]
 pub mod scope;
+#[cfg(loom)]
+pub mod scope {
+    //! Of scopes, what is modelled.
+
+    pub use group::CancelReason;
+
+    mod group;
+    mod turn;
+}
 #[cfg(not(any(loom, shuttle)))]
 mod spawn;
 #[cfg(not(any(loom, shuttle)))]

@@ -51,6 +51,7 @@ mod turn;
 pub use blocking::blocking_scope;
 pub use builder::{Builder, TimedBuilder};
 pub use cleanup::{OnCancel, on_cancel};
+pub use group::CancelReason;
 pub use handle::ScopedHandle;
 
 use crate::runtime::Handle;
@@ -61,22 +62,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use turn::Turn;
-
-/// Why a scope was cancelled: what came first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CancelReason {
-    /// The body or a child of a [`try_scope`] gave an error.
-    Error,
-    /// The body or a child panicked.
-    Panic,
-    /// The time was up.
-    Timeout,
-    /// The scope's future was dropped before it was done.
-    Dropped,
-    /// [`Scope::cancel`] was called.
-    Requested,
-}
 
 /// Runs a body that starts children, and returns its output when all have ended.
 ///

@@ -47,6 +47,6 @@ pub use crate::spawn::{spawn, spawn_blocking, yield_now};
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

@@ -349,6 +349,34 @@ fn a_panic_after_a_request_is_resumed_still() {
     });
 }
 
+/// Children that are being spawned, by others and on other workers, while the scope is cancelled: each is either refused or aborted.
+#[test]
+fn a_child_that_is_spawned_meanwhile_is_cancelled_too() {
+    with_each(|tally| async move {
+        for _ in 0..50 {
+            let (seen, tally) = (tally.clone(), tally.clone());
+            scope(|s| async move {
+                for _ in 0..4 {
+                    let (s, tally) = (s.clone(), tally.clone());
+                    let inner = s.clone();
+                    s.spawn(async move {
+                        while inner.cancel_reason().is_none() {
+                            (0..5).for_each(|_| drop(inner.spawn(forever::<()>(tally.track()))));
+                            filch::yield_now().await;
+                        }
+                    });
+                }
+                while s.len() < 50 {
+                    filch::yield_now().await;
+                }
+                s.cancel();
+            })
+            .await;
+            seen.assert_all_gone();
+        }
+    });
+}
+
 #[test]
 fn one_child_may_be_aborted() {
     with_each(|tally| async move {

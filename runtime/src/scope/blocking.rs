@@ -77,7 +77,8 @@ use std::task::{Context, Poll};
 /// let rt = filch::Runtime::new().unwrap();
 /// rt.blocking_scope(|s| {
 ///     let local = String::new();
-///     s.spawn(async { println!("{}", &local) }); // the closure's own variable is gone when the scope waits
+///     let borrowed = &local;
+///     s.spawn(async move { println!("{borrowed}") }); // the closure's own variable is gone when the scope waits
 /// });
 /// ```
 ///

@@ -21,7 +21,9 @@
 //!
 //! Everything is under one lock, which is held for a few instructions and never while code of the user's runs.
 
-use super::CancelReason;
+#[cfg(all(test, loom))]
+mod loom_tests;
+
 use super::turn::Turns;
 use crate::sys::sync::Mutex;
 use crate::task::refs::TaskRef;
@@ -33,6 +35,22 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+/// Why a scope was cancelled: what came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CancelReason {
+    /// The body or a child of a [`try_scope`](crate::try_scope) gave an error.
+    Error,
+    /// The body or a child panicked.
+    Panic,
+    /// The time was up.
+    Timeout,
+    /// The scope's future was dropped before it was done.
+    Dropped,
+    /// [`Scope::cancel`](crate::scope::Scope::cancel) was called.
+    Requested,
+}
 
 /// What a panic was thrown with.
 pub(super) type Payload = Box<dyn Any + Send + 'static>;
