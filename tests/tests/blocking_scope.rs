@@ -17,9 +17,9 @@ use filch_tests::random::{Random, seed};
 use filch_tests::stress_factor;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 fn runtime(workers: usize) -> Runtime {
@@ -337,38 +337,39 @@ fn scopes_of_two_runtimes_nest() {
 #[test]
 fn async_scopes_and_cleanups_in_children_are_waited_for() {
     with_each(|rt| {
-        let (tally, done) = (Tally::new(), AtomicUsize::new(0));
-        let cleaned = std::sync::Arc::new(AtomicUsize::new(0));
-        rt.blocking_scope(|s| {
-            let (count, own, left) = (cleaned.clone(), tally.track(), tally.track());
-            let done = &done;
-            let begun = s.spawn(async move {
-                let says = Says(done);
-                let cleanup = async move {
-                    let _own = own;
-                    sleep(Duration::from_millis(2)).await;
-                    count.fetch_add(1, Ordering::SeqCst);
-                };
-                let inner = scope(|s| async move {
-                    s.spawn(async move {
-                        let _left = left;
+        for _ in 0..20 {
+            let (tally, done) = (Tally::new(), AtomicUsize::new(0));
+            let cleaned = Arc::new(AtomicUsize::new(0));
+            rt.blocking_scope(|s| {
+                let (count, own, left) = (cleaned.clone(), tally.track(), tally.track());
+                let (done, (begun, has_begun)) = (&done, mpsc::channel());
+                let child = s.spawn(async move {
+                    let says = Says(done);
+                    let cleanup = async move {
+                        let _own = own;
+                        sleep(Duration::from_millis(2)).await;
+                        count.fetch_add(1, Ordering::SeqCst);
+                    };
+                    let inner = scope(|s| async move {
+                        s.spawn(async move {
+                            let _left = left;
+                            begun.send(()).expect("it waits");
+                            pending::<()>().await;
+                        });
                         pending::<()>().await;
                     });
-                    pending::<()>().await;
+                    let work = async move {
+                        let _says = says;
+                        inner.await;
+                    };
+                    on_cancel(work, Duration::from_secs(3600), cleanup).await;
                 });
-                let work = async move {
-                    let _says = says;
-                    inner.await;
-                };
-                on_cancel(work, Duration::from_secs(3600), cleanup).await;
+                has_begun.recv().expect("it begins");
+                child.abort();
             });
-            thread::sleep(Duration::from_millis(2));
-            begun.abort();
-        });
-        tally.assert_all_gone();
-        assert_eq!(done.into_inner(), 1);
-        // It may have been aborted before it had begun.
-        assert!(cleaned.load(Ordering::SeqCst) <= 1);
+            tally.assert_all_gone();
+            assert_eq!((done.into_inner(), cleaned.load(Ordering::SeqCst)), (1, 1));
+        }
     });
 }
 
