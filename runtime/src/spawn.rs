@@ -54,7 +54,16 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let location = Location::caller();
+    spawn_at(future, Location::caller())
+}
+
+/// The same, said to be at this location.
+#[inline]
+pub(crate) fn spawn_at<F>(future: F, location: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     with_core(|core| match core {
         Some(core) if core.is_current() => core.spawn(future, location),
         _ => spawn_elsewhere(future, location),

@@ -51,6 +51,10 @@ pub use join::JoinHandle;
 mod local;
 
 #[cfg(not(any(loom, shuttle)))]
+pub use crate::join_set::JoinSet;
+#[cfg(not(any(loom, shuttle)))]
+pub use crate::scope::{OnCancel, on_cancel};
+#[cfg(not(any(loom, shuttle)))]
 pub use crate::spawn::{
     Builder, block_in_place, id, location, name, spawn, spawn_blocking, try_id, yield_now,
 };
@@ -60,6 +64,6 @@ pub use local::{AccessError, LocalKey, TaskLocalFuture};
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

@@ -7,6 +7,9 @@
 //! | `runtime` | do tasks start, join, abort and panic as documented, and is everything dropped exactly once? |
 //! | `outside` | are tasks of threads that are no workers run once each, in order, and none stranded? |
 //! | `batch` | does `spawn_batch` what a loop over `spawn` does, whatever the iterator does? |
+//! | `join_set` | does a set of tasks give each result once, in the order of the ends? |
+//! | `scope` | have all children ended when a scope returns, and does the first error come out? |
+//! | `blocking_scope` | may children borrow from the stack, whatever becomes of them and of the runtime? |
 //! | `time` | do sleeps, timeouts and intervals keep their times, wherever and however they are waited for? |
 //! | `macros` | do `#[filch::main]` and `#[filch::test]` make of a function what they promise? |
 //! | `select` | does `select!` run the right branch, drop the others, and stay out of the way of the code around? |

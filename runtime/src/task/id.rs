@@ -36,7 +36,7 @@ pub struct Id(NonZeroUsize);
 
 impl Id {
     /// Of tasks that were never started.
-    pub(in crate::task) const NEVER: Self = Self(NonZeroUsize::MIN);
+    pub(crate) const NEVER: Self = Self(NonZeroUsize::MIN);
 
     /// Of the task in this cell, at which nothing is looked.
     #[inline]

@@ -162,8 +162,8 @@ impl<T> JoinHandle<T> {
         AbortHandle::new(self.id(), self.task_ref())
     }
 
-    /// A reference of its own, if there is a task to refer to.
-    fn task_ref(&self) -> Option<TaskRef> {
+    /// A reference of its own to the task, by which others can abort it; none if there is none any more.
+    pub(crate) fn task_ref(&self) -> Option<TaskRef> {
         let task = self.inner.task()?;
         task.state.add_reference();
         // SAFETY: counted just now.
@@ -223,6 +223,20 @@ impl<T> JoinHandle<T> {
         {
             // The reference is not counted any more.
             std::mem::forget(self);
+        }
+    }
+
+    /// The output, if it is there. Neither waits nor charges the budget. To be called no more once it has given it.
+    pub(crate) fn try_take(&mut self) -> Option<Result<T, JoinError>> {
+        let Some(task) = self.inner.task() else {
+            debug_assert!(!self.inner.is_taken(), "the output was taken");
+            self.inner = self.inner.taken();
+            return Some(Err(JoinError::cancelled(self.inner.id())));
+        };
+        if task.state.is_complete() {
+            Some(self.take())
+        } else {
+            None
         }
     }
 

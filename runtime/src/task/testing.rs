@@ -26,16 +26,16 @@ struct TestCell {
 }
 
 #[derive(Default)]
-pub(super) struct TestQueue {
+pub(crate) struct TestQueue {
     tasks: Mutex<VecDeque<Notified>>,
     bell: Condvar,
-    pub(super) freed: AtomicUsize,
+    pub(crate) freed: AtomicUsize,
     /// Panics that nobody was told of.
-    pub(super) unhandled: AtomicUsize,
+    pub(crate) unhandled: AtomicUsize,
 }
 
 impl TestQueue {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             tasks: Mutex::new(VecDeque::new()),
             bell: Condvar::new(),
@@ -49,13 +49,13 @@ impl TestQueue {
         self.bell.notify_one();
     }
 
-    pub(super) fn pop(&self) -> Option<Notified> {
+    pub(crate) fn pop(&self) -> Option<Notified> {
         self.tasks.lock().pop_front()
     }
 
     /// Runs tasks until `frees` cells are free. A lost wake-up is a deadlock here.
     #[cfg(loom)]
-    pub(super) fn run_until_freed(&self, frees: usize) {
+    pub(crate) fn run_until_freed(&self, frees: usize) {
         while self.freed.load(Ordering::SeqCst) < frees {
             let task = {
                 let mut tasks = self.tasks.lock();
@@ -78,7 +78,7 @@ impl TestQueue {
 
 /// Makes a task and queues it.
 #[track_caller]
-pub(super) fn spawn<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
+pub(crate) fn spawn<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -89,7 +89,7 @@ where
 /// The same, woken as by workers of its own runtime.
 #[cfg(loom)]
 #[track_caller]
-pub(super) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
+pub(crate) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -123,7 +123,7 @@ fn queue_of<'a>(cell: NonNull<Header>) -> &'a Arc<TestQueue> {
 }
 
 /// `HOME`: whether threads count as workers of the tasks' own runtime, so that a wake by value takes the short way.
-pub(super) struct TestScheduler<const HOME: bool>;
+pub(crate) struct TestScheduler<const HOME: bool>;
 
 impl<const HOME: bool> Schedule for TestScheduler<HOME> {
     unsafe fn is_home(_cell: NonNull<Header>) -> bool {
@@ -162,7 +162,7 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
 }
 
 /// Counts its drops.
-pub(super) struct Counted(pub(super) std::sync::Arc<AtomicUsize>);
+pub(crate) struct Counted(pub(crate) std::sync::Arc<AtomicUsize>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -171,7 +171,7 @@ impl Drop for Counted {
 }
 
 /// A counter of drops, and something that counts in it.
-pub(super) fn counted() -> (std::sync::Arc<AtomicUsize>, Counted) {
+pub(crate) fn counted() -> (std::sync::Arc<AtomicUsize>, Counted) {
     let drops = std::sync::Arc::new(AtomicUsize::new(0));
     (drops.clone(), Counted(drops))
 }
