@@ -58,5 +58,5 @@ pub mod time;
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::Runtime;
 #[cfg(not(any(loom, shuttle)))]
-pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, yield_now};
+pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, spawn_local, yield_now};
 pub use task::{JoinError, JoinHandle};

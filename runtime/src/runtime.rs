@@ -10,6 +10,7 @@ pub(crate) mod context;
 #[cfg(test)]
 mod cpu_tests;
 mod handle;
+pub(crate) mod pinned;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]
@@ -127,6 +128,17 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         self.handle.spawn_batch_detached(futures);
+    }
+
+    /// Starts a task that stays on one thread, from any thread: the closure makes its future there, which need not be [`Send`]; see [`Handle::spawn_pinned`] and
+    /// [`filch::spawn_local`](crate::spawn_local).
+    pub fn spawn_pinned<M, F>(&self, make: M) -> crate::JoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_pinned(make)
     }
 
     /// A handle by which others can use the runtime; it does not keep it running.

@@ -38,7 +38,7 @@ pub use error::JoinError;
 pub use join::JoinHandle;
 
 #[cfg(not(any(loom, shuttle)))]
-pub use crate::spawn::{spawn, spawn_blocking, yield_now};
+pub use crate::spawn::{spawn, spawn_blocking, spawn_local, yield_now};
 
 #[cfg(all(test, loom))]
 mod loom_tests;
