@@ -299,7 +299,12 @@ impl Core {
     pub(super) fn next_in_pinned_turn(&self) -> Option<Notified> {
         let left = self.pinned_turn.get().checked_sub(1)?;
         self.pinned_turn.set(left);
-        let task = self.next_pinned()?;
+        let Some(task) = self.next_pinned() else {
+            // The core has left them behind, on another thread, in the middle of their turn.
+            self.pinned_turn.set(0);
+            self.begin_batch();
+            return None;
+        };
         let after_poll = self.remote().polls_in(1);
         self.pinned_ended.set(after_poll);
         if left > 0 {
