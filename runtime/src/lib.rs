@@ -16,6 +16,7 @@
 //!
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
 //!   starts many at once.
+//! - [`spawn_local`] and [`Runtime::spawn_pinned`] run futures that are not [`Send`], each on one worker's thread.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones

@@ -1,5 +1,11 @@
 //! Does a task that is pinned to a thread stay there, whatever its worker does? Does it run, is it woken, aborted and dropped like any other?
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the test's own locks and long polls are none of the runtime's business"
+)]
+
 use filch::runtime::{Builder, Handle};
 use filch::{Runtime, spawn_local};
 use filch_tests::drops::{Tally, Tracked};

@@ -13,6 +13,17 @@ use std::future::pending;
 use std::panic::resume_unwind;
 
 /// Starts a task that stays on this thread; see [`spawn_local`](crate::spawn_local).
+///
+/// An output that is not `Send` does not leave it either: its handle cannot.
+///
+/// ```
+/// fn is_send<T: Send>(_: impl FnOnce() -> T) {}
+/// is_send(|| filch::spawn_local(async { 1 }));
+/// ```
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>(_: impl FnOnce() -> T) {}
+/// is_send(|| filch::spawn_local(async { std::rc::Rc::new(1) }));
+/// ```
 pub(crate) fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

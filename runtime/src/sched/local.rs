@@ -283,6 +283,20 @@ impl Core {
         self.is_host.get() && host().is_some_and(|host| host.live.get() > 0)
     }
 
+    /// Gives unused memory of pinned tasks back. A hermit keeps it until it ends.
+    pub(super) fn trim_pinned(&self) {
+        if self.is_host.get() {
+            host().into_iter().for_each(|host| {
+                host.slab.trim();
+            });
+        }
+    }
+
+    /// Whether there is more of that to come though nothing is spawned.
+    pub(super) fn has_pinned_excess(&self) -> bool {
+        self.is_host.get() && host().is_some_and(|host| host.slab.has_excess())
+    }
+
     /// A batch, or what there was of it, is over: so many pinned tasks come next as are ready now and fit another; none if they have just had a turn.
     pub(super) fn begin_pinned_turn(&self) {
         let have_others_run = self.remote().polls_in(0) != self.pinned_ended.get();
