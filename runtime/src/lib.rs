@@ -21,6 +21,7 @@
 //! - [`task`] has what a task knows of itself, [`task_local!`] what belongs to one; [`runtime::RuntimeMetrics`] says what happens.
 //! - [`scope()`], [`try_scope`] and [`blocking_scope`] return when all tasks that were started in them have ended, whatever happens; [`task::JoinSet`] gives results as they
 //!   come.
+//! - [`spawn_local`] and [`Runtime::spawn_pinned`] run futures that are not [`Send`], each on one worker's thread.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones
@@ -92,5 +93,5 @@ pub use runtime::Runtime;
 #[cfg(not(any(loom, shuttle)))]
 pub use scope::{blocking_scope, scope, try_scope};
 #[cfg(not(any(loom, shuttle)))]
-pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, yield_now};
+pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, spawn_local, yield_now};
 pub use task::{JoinError, JoinHandle};

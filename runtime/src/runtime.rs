@@ -10,6 +10,7 @@ pub(crate) mod context;
 mod cpu_tests;
 mod handle;
 mod metrics;
+pub(crate) mod pinned;
 mod simulate;
 mod simulated;
 #[cfg(test)]
@@ -135,6 +136,18 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         self.handle.spawn_batch_detached(futures);
+    }
+
+    /// Starts a task that stays on one thread, from any thread: the closure makes its future there, which need not be [`Send`]; see [`Handle::spawn_pinned`] and
+    /// [`filch::spawn_local`](crate::spawn_local).
+    #[track_caller]
+    pub fn spawn_pinned<M, F>(&self, make: M) -> crate::JoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_pinned(make)
     }
 
     /// A handle by which others can use the runtime; it does not keep it running.

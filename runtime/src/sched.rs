@@ -16,6 +16,8 @@
 //! | `batch` | how are many tasks spawned at once? |
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
+//! | `local` | where does a task live that must never leave its thread? |
+//! | `inbox` | how does it get there when another thread wakes it? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
 //! | `mistrust` | what if it is so again and again? |
 //! | `watched` | what does the sentinel know of a worker? |
@@ -35,6 +37,7 @@
 
 pub(crate) mod fast_queue;
 pub(crate) mod idle;
+mod inbox;
 pub(crate) mod lanes;
 #[cfg(not(loom))]
 pub(crate) mod queue;
@@ -51,6 +54,8 @@ mod core;
 pub(crate) mod counts;
 #[cfg(not(loom))]
 pub(crate) mod handoff;
+#[cfg(not(loom))]
+pub(crate) mod local;
 #[cfg(not(loom))]
 mod mistrust;
 #[cfg(not(loom))]

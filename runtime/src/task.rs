@@ -56,7 +56,8 @@ pub use crate::join_set::JoinSet;
 pub use crate::scope::{OnCancel, on_cancel};
 #[cfg(not(any(loom, shuttle)))]
 pub use crate::spawn::{
-    Builder, block_in_place, id, location, name, spawn, spawn_blocking, try_id, yield_now,
+    Builder, block_in_place, id, location, name, spawn, spawn_blocking, spawn_local, try_id,
+    yield_now,
 };
 #[cfg(not(any(loom, shuttle)))]
 pub use local::{AccessError, LocalKey, TaskLocalFuture};

@@ -19,6 +19,8 @@ thread_local! {
     static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
     /// The runtime whose own thread this is; only compared, never looked behind.
     static THREAD_OF: Cell<*const Inner> = const { Cell::new(ptr::null()) };
+    /// How many runtimes were [entered](enter) and not left.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Restores the handle that was current before.
@@ -31,6 +33,7 @@ pub(super) struct Entered {
 
 /// Makes this the current thread's runtime, until the guard goes.
 pub(super) fn enter(handle: Handle) -> Entered {
+    DEPTH.set(DEPTH.get() + 1);
     Entered {
         before: CURRENT.replace(Some(handle)),
         was_hidden: hide_core(true),
@@ -39,6 +42,7 @@ pub(super) fn enter(handle: Handle) -> Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
         let mine = CURRENT.replace(self.before.take());
         hide_core(self.was_hidden);
         // Outside the borrow: this may be the last handle of a runtime.
@@ -61,6 +65,17 @@ pub(super) fn on_own_thread(handle: Handle, work: &mut dyn FnMut()) {
 /// Whether the current thread is one of this runtime's own.
 pub(super) fn is_thread_of(inner: &Arc<Inner>) -> bool {
     THREAD_OF.get() == Arc::as_ptr(inner)
+}
+
+/// Whether this thread is within a `block_on`, and will not do anything else before that returns.
+pub(crate) fn is_in_block_on() -> bool {
+    let own = usize::from(!THREAD_OF.get().is_null());
+    DEPTH.get() > own
+}
+
+/// Whether the current runtime is run by one thread, which may be another one tomorrow.
+pub(crate) fn is_simulated() -> bool {
+    with_inner(|inner| inner.is_some_and(|inner| inner.simulation.is_some()))
 }
 
 /// The current thread's runtime.

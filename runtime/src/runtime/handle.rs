@@ -3,6 +3,7 @@
 use super::blocking_task;
 use super::context;
 use super::metrics::RuntimeMetrics;
+use super::pinned;
 use super::simulated;
 use crate::blocking::Pool;
 use crate::driver::Driver;
@@ -211,6 +212,42 @@ impl Handle {
     {
         let location = Location::caller();
         self.inner.sched.spawn_batch(futures, None, location);
+    }
+
+    /// Starts a task that stays on one thread, from any thread: the closure is called on a worker, and the future it makes, which need not be [`Send`], is run there for good; see
+    /// [`filch::spawn_local`](crate::spawn_local).
+    ///
+    /// Which worker it is nobody says: the closure is a task like others, which whoever is free takes. What it makes can spawn further tasks for the same thread, which share what is not
+    /// `Send` with it.
+    ///
+    /// To abort the handle's task aborts the future. The handle then says *cancelled* at once; the future is dropped on its own thread, when that comes to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// let handle = rt.handle().clone();
+    /// let task = handle.spawn_pinned(|| async {
+    ///     let here = std::thread::current().id();
+    ///     let shared = Rc::new(7);
+    ///     filch::yield_now().await;
+    ///     assert_eq!(std::thread::current().id(), here);
+    ///     *shared
+    /// });
+    /// assert_eq!(rt.block_on(task).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_pinned<M, F>(&self, make: M) -> JoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        let location = Location::caller();
+        self.spawn_at(pinned::pin_here(make, location), location)
     }
 
     /// Runs a blocking function on the pool for such; see [`filch::spawn_blocking`](crate::spawn_blocking).

@@ -79,6 +79,12 @@ pub(crate) struct Core {
     pub(super) trimmed: Cell<Instant>,
     /// Whether it belongs to a simulation, whose only thread takes nobody's place and gives its own to nobody.
     pub(super) is_simulated: Cell<bool>,
+    /// Whether the thread may host [pinned tasks](super::local).
+    pub(super) is_host: Cell<bool>,
+    /// How many of those come before the next batch.
+    pub(super) pinned_turn: Cell<usize>,
+    /// The count of polls after the last one of such a turn.
+    pub(super) pinned_ended: Cell<usize>,
 }
 
 /// Cores, each in the box whose address its thread knows it by ([`context`](super::context)).
@@ -118,6 +124,9 @@ impl Core {
             sweep_after: Cell::new(0),
             trimmed: Cell::new(now),
             is_simulated: Cell::new(false),
+            is_host: Cell::new(false),
+            pinned_turn: Cell::new(0),
+            pinned_ended: Cell::new(0),
         })
     }
 
@@ -296,9 +305,9 @@ impl Core {
         young <= YOUNG_STREAK_MAX
     }
 
-    /// Whether there is a task in the slot or in the queue.
+    /// Whether there is a task in the slot or in the queue, or a pinned one that is ready.
     pub(super) fn has_own_work(&self) -> bool {
-        !self.slot.is_empty() || self.queue.len() > 0
+        !self.slot.is_empty() || self.queue.len() > 0 || self.has_pinned_work()
     }
 
     #[inline(always)]

@@ -49,6 +49,27 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
+    // SAFETY: passed on to the caller; future and output may be sent anywhere.
+    unsafe { init_pinned::<F, S>(cell, future, location) }
+}
+
+/// The same for a future that must not leave its thread.
+///
+/// # Safety
+///
+/// As for [`init`]. And unless future and output are both `Send`, every `Notified` of a task under `S` is run, and the task is cancelled, by the thread that calls this. (The handle is
+/// `Send` only if the output is, and nobody else touches either.)
+#[inline]
+pub(crate) unsafe fn init_pinned<F, S>(
+    cell: NonNull<u8>,
+    future: F,
+    location: &'static Location<'static>,
+) -> (Notified, JoinHandle<F::Output>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+    S: Schedule,
+{
     let cell = cell.cast::<Header>();
     // SAFETY: passed on to the caller. First, because boxing a large future may panic, and the cell must not look live then.
     unsafe { Layout::<F>::store_future(cell, future) };
@@ -156,8 +177,8 @@ pub(super) unsafe fn free(cell: NonNull<Header>) {
 
 impl<F, S> Harness<F, S>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     const VTABLE: VTable = VTable {

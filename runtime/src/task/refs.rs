@@ -22,7 +22,7 @@ use std::ptr::NonNull;
 pub(crate) struct Notified(NonNull<Header>);
 
 // SAFETY: a `Notified` exists at most once per task (whoever counts the first wake of an idle one hands it out), so moving it to another thread
-// moves the exclusive right to the future, which `spawn` requires to be `Send`.
+// moves the exclusive right to the future, which `spawn` requires to be `Send`. Those of `harness::init_pinned` may be moved, and are run where they were made.
 unsafe impl Send for Notified {}
 
 impl Notified {
