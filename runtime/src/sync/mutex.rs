@@ -4,8 +4,12 @@
 //! [`word`], and what a task holds that has it are the guards.
 
 mod guard;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod owned_guard;
 mod raw;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod word;
 
 use crate::sys::sync::UnsafeCell;

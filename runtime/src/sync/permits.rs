@@ -22,6 +22,8 @@
 //! Rejected: giving a waiter what there is piece by piece (tokio): each release then writes to the waiter's node, and a waiter that leaves has more to give back; permits
 //! that come back pass the word by while somebody waits (they cannot be counted without the lock then, and two releases have to agree who hands out what).
 
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod word;
 
 use super::wait_queue::{Locked, Phase, Wait, WaitQueue};

@@ -17,6 +17,8 @@
 mod owned_read_guard;
 mod owned_write_guard;
 mod read_guard;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod write_guard;
 
 use super::TryLockError;

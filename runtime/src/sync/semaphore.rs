@@ -4,6 +4,8 @@
 //! its public names, and the permits as values ([`permit`]).
 
 mod permit;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use super::permits::{self, Permits, Refused};
 use crate::util::block_on::block_on;

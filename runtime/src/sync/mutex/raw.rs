@@ -124,6 +124,12 @@ impl RawMutex {
         turn.losses >= self.patience
     }
 
+    /// Whether it is free, and no bit is left over.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.word.is_idle()
+    }
+
     /// Looks a few times.
     #[cold]
     fn try_for_a_while(&self) -> bool {

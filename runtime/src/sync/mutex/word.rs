@@ -174,4 +174,10 @@ impl Word {
         // ORDERING: Relaxed: QUEUED is changed and relied on under the lock.
         self.0.fetch_and(!QUEUED, Ordering::Relaxed);
     }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        // ORDERING: Relaxed: the test is alone.
+        self.0.load(Ordering::Relaxed) == FREE
+    }
 }
