@@ -15,6 +15,8 @@
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
+//! | `locks` | do locks and semaphores keep their promises while tasks give up at any time? |
+//! | `locks_alloc` | do they wait without an allocation? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |

@@ -22,7 +22,10 @@ const TASKS: usize = 60;
 const STEPS: usize = 100;
 
 fn runtime(workers: usize) -> Runtime {
-    Builder::new().workers(workers).build().expect("a runtime")
+    Builder::new()
+        .worker_threads(workers)
+        .build()
+        .expect("a runtime")
 }
 
 /// As a task that loses interest: the output, or `None` if the future was dropped before, after some polls or some time.

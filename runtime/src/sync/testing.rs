@@ -40,6 +40,7 @@ impl<F: Future> Polled<F> {
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
+    #[cfg(loom)]
     /// As [`poll`](Self::poll), with another waker than before; the old one counts no longer.
     pub(super) fn poll_elsewhere(&mut self) -> Poll<F::Output> {
         self.count = Arc::default();

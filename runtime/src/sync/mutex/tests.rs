@@ -156,7 +156,9 @@ fn a_panic_unlocks() {
     let mutex = Mutex::new(1);
     let panics = catch_unwind(AssertUnwindSafe(|| {
         let guard = mutex.try_lock().unwrap();
-        MutexGuard::map(guard, |value| -> &mut i32 { panic!("{value}") });
+        drop(MutexGuard::map(guard, |value| -> &mut i32 {
+            panic!("{value}")
+        }));
     }));
     assert!(panics.is_err());
     assert!(mutex.raw.is_idle());
