@@ -298,7 +298,7 @@ fn loom_mutex_two_bargers_and_a_waiter() {
 /// Three at once: each takes the lock or stands in the queue, where all are woken in the end.
 #[test]
 fn loom_mutex_three_lockers() {
-    model(|patience| {
+    let run = |patience| {
         let shared = Shared::new(patience);
         let come = |shared: Arc<Shared>| {
             let mut lock = Polled::new({
@@ -327,5 +327,11 @@ fn loom_mutex_three_lockers() {
             }
         }
         shared.expect_free();
-    });
+    };
+    for patience in [0, 1] {
+        let mut model = loom::model::Builder::new();
+        // Unbounded it takes minutes. `LOOM_MAX_PREEMPTIONS` wins.
+        model.preemption_bound.get_or_insert(3);
+        model.check(move || run(patience));
+    }
 }
