@@ -34,7 +34,7 @@ pub use owned_write_guard::{OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard};
 pub use read_guard::RwLockReadGuard;
 pub use write_guard::{RwLockMappedWriteGuard, RwLockWriteGuard};
 
-/// How many may read at once, if not said otherwise. A write guard of a semaphore's permits fits into 32 bits, also on machines of 32.
+/// How many may read at once, if not said otherwise: as many permits as there can be where a word has 32 bits.
 const READERS_MAX: u32 = u32::MAX >> 3;
 
 /// A value that many tasks, or threads, may read at once, and one may change at a time; they may keep it while they wait for something else.

@@ -109,7 +109,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         RwLockReadGuard::new(lock)
     }
 
-    /// The value of a guard that is to become a reader's, of the whole or a part.
+    /// As [`downgrade`](Self::downgrade), to a reader of a part.
     ///
     /// # Examples
     ///
