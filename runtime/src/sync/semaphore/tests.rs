@@ -3,6 +3,8 @@
 use super::super::testing::Polled;
 use super::*;
 use crate::util::budget;
+use std::pin::pin;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
 #[test]
@@ -104,6 +106,29 @@ fn closing_refuses_who_waits_and_who_comes() {
     );
     assert!(semaphore.blocking_acquire().is_err());
     drop(held);
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+/// Between two rounds of wakers the lock is free; what is given back then is nobody's.
+#[test]
+fn nobody_is_granted_anything_while_it_closes() {
+    struct Gives(Arc<Semaphore>);
+    impl Wake for Gives {
+        fn wake(self: Arc<Self>) {
+            self.0.add_permits(1);
+        }
+    }
+    let semaphore = Arc::new(Semaphore::new(0));
+    let waker = Waker::from(Arc::new(Gives(semaphore.clone())));
+    let mut first = pin!(semaphore.acquire());
+    let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let mut waiting: Vec<_> = (0..99).map(|_| Polled::new(semaphore.acquire())).collect();
+    assert!(waiting.iter_mut().all(|one| one.ready().is_none()));
+    semaphore.close();
+    for one in waiting {
+        assert!(one.expect_ready().is_err());
+    }
     assert_eq!(semaphore.available_permits(), 1);
 }
 
