@@ -214,6 +214,10 @@ impl Scope {
         F::Output: Send + 'static,
     {
         let location = Location::caller();
+        #[expect(
+            clippy::async_yields_async,
+            reason = "the handle is what is asked for, and awaited by who wants the output"
+        )]
         async move {
             let turn = free_turn(&self.group).await;
             self.spawn_with(future, turn, location)
@@ -322,6 +326,10 @@ impl<E: Send + 'static> TryScope<E> {
         T: Send + 'static,
     {
         let location = Location::caller();
+        #[expect(
+            clippy::async_yields_async,
+            reason = "the handle is what is asked for, and awaited by who wants the output"
+        )]
         async move {
             let turn = free_turn(&self.group).await;
             self.spawn_with(future, turn, location)

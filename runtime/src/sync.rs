@@ -6,16 +6,32 @@
 //! | file | answers |
 //! |---|---|
 //! | [`watch`] | how do many learn of the newest value? |
+//! | `mutex` | how is a value given to one task at a time? |
+//! | `permits` | how are permits given to those who ask, in the order in which they have asked? |
+//! | `rwlock` | how is a value shared by many readers, and changed by one at a time? |
+//! | `semaphore` | how do tasks share a number of things that are all alike? |
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
 //! | `wait_until` | how does it wait until something holds that is looked at under a lock? |
 //! | `generated` | how does an async loop become a stream? |
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the primitives that stand on it come next")
-)]
-
 mod generated;
+mod mutex;
+mod permits;
+mod rwlock;
+mod semaphore;
+#[cfg(test)]
+mod testing;
 pub(crate) mod wait_queue;
 mod wait_until;
 pub mod watch;
+
+pub use mutex::{
+    MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
+};
+pub use rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock,
+    RwLockMappedWriteGuard, RwLockReadGuard, RwLockWriteGuard,
+};
+pub use semaphore::{
+    AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
+};

@@ -26,6 +26,8 @@
 //! | `unhandled_panic` | what becomes of a panic that nobody will be told of? |
 //! | `metrics` | do the numbers of a runtime say what happens in it? |
 //! | `simulation` | does a seed decide everything, and does virtual time take none? |
+//! | `locks` | do locks and semaphores keep their promises while tasks give up at any time? |
+//! | `locks_alloc` | do they wait without an allocation? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |

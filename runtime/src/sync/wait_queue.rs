@@ -14,7 +14,7 @@
 //!
 //! | arrow | made by | under the lock |
 //! |---|---|---|
-//! | IDLE -> WAITING | [`Wait::enqueue`], the holder | yes |
+//! | IDLE -> WAITING | [`Wait::enqueue`], [`Wait::enqueue_front`], the holder | yes |
 //! | WAITING -> WOKEN | [`Locked::wake_front`], anybody | yes |
 //! | WAITING -> IDLE | [`Wait::leave`], the holder | yes |
 //! | WOKEN -> IDLE | [`Wait::rearm`], the holder | no |
@@ -129,6 +129,12 @@ impl<S, T> Locked<'_, S, T> {
         self.inner.waiters.is_empty()
     }
 
+    /// Whether exactly one waits.
+    #[inline]
+    pub(crate) fn is_single(&self) -> bool {
+        self.inner.waiters.is_single()
+    }
+
     /// State, and the value of who has waited longest.
     pub(crate) fn front(&mut self) -> (&mut S, Option<&mut T>) {
         let Inner { state, waiters } = &mut *self.inner;
@@ -201,17 +207,21 @@ impl<'q, S, T> Wait<'q, S, T> {
     ///
     /// If it is in the list already, or the lock is another queue's.
     pub(crate) fn enqueue(self: Pin<&mut Self>, locked: &mut Locked<'q, S, T>, waker: Waker) {
-        assert!(ptr::eq(self.queue, locked.queue), "another queue");
-        assert!(
-            self.phase() == Phase::Idle,
-            "a wait stands in one queue once"
-        );
-        // SAFETY: not in the list, so that the slot is empty and the holder's.
-        unsafe { self.node.put_waker(waker) };
-        self.node.phase.wait();
+        self.prepare(locked, waker);
         // SAFETY: in no list. It is pinned, so that it stays where it is until it is dropped, and then leaves the list first; nobody has it exclusively
         // meanwhile but through `Pin<&mut Self>`, whose methods make no exclusive reference to the node while it is in the list.
         unsafe { locked.inner.waiters.push_back(self.address()) };
+    }
+
+    /// As [`enqueue`](Self::enqueue), but before all others: who has stood there already, and was woken in vain.
+    ///
+    /// # Panics
+    ///
+    /// As [`enqueue`](Self::enqueue).
+    pub(crate) fn enqueue_front(self: Pin<&mut Self>, locked: &mut Locked<'q, S, T>, waker: Waker) {
+        self.prepare(locked, waker);
+        // SAFETY: as in `enqueue`.
+        unsafe { locked.inner.waiters.push_front(self.address()) };
     }
 
     /// Ready when it was woken; as long as it is in the list the waker given last is the one to be woken. Notes why it waits.
@@ -253,6 +263,18 @@ impl<'q, S, T> Wait<'q, S, T> {
 
     fn address(&self) -> NonNull<Node<T>> {
         NonNull::from(&self.node)
+    }
+
+    /// Only for the holder, who puts it into the list next.
+    fn prepare(&self, locked: &Locked<'q, S, T>, waker: Waker) {
+        assert!(ptr::eq(self.queue, locked.queue), "another queue");
+        assert!(
+            self.phase() == Phase::Idle,
+            "a wait stands in one queue once"
+        );
+        // SAFETY: not in the list, so that the slot is empty and the holder's.
+        unsafe { self.node.put_waker(waker) };
+        self.node.phase.wait();
     }
 
     /// False if it was woken before.

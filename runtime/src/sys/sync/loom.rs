@@ -120,13 +120,19 @@ fn replace<G>(guard: &mut G, through: impl FnOnce(G) -> G) {
 
 /// loom's cell: it reports an access that races.
 #[derive(Debug, Default)]
-pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+pub(crate) struct UnsafeCell<T: ?Sized>(loom::cell::UnsafeCell<T>);
 
 impl<T> UnsafeCell<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(loom::cell::UnsafeCell::new(value))
     }
 
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
     pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
         self.0.with(read)
     }
