@@ -6,14 +6,12 @@
 //! | file | answers |
 //! |---|---|
 //! | [`oneshot`] | how does one task give one value to another? |
+//! | [`mpsc`] | how do many tasks send messages to one? |
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
 //! | `short_wait` | how does a thread wait for another one that is in the middle of a few instructions? |
 
+pub mod mpsc;
 pub mod oneshot;
 
 pub(crate) mod short_wait;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the primitives that stand on it come next")
-)]
 pub(crate) mod wait_queue;
