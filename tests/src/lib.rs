@@ -14,6 +14,9 @@
 //! | `shutdown` | can a runtime end anywhere and at any time? |
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
+//! | `oneshot` | does one value come, or the news that none does, whoever is first or gives up? |
+//! | `mpsc` | does each message come once and in order, whoever waits or gives up? |
+//! | `mpsc_alloc` | does a message cost no allocation in a steady state? |
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |
@@ -24,6 +27,7 @@
 //!
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
 
+pub mod allocations;
 pub mod census;
 pub mod drops;
 pub mod guard;

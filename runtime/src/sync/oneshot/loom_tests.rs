@@ -49,7 +49,7 @@ fn send(mut sender: Sender<Arc<()>>, what: Sends, value: Arc<()>) -> bool {
 /// Whether a value came.
 fn receive(mut receiver: Receiver<Arc<()>>, what: Receives) -> Option<bool> {
     let (first, second) = (Arc::<Count>::default(), Arc::<Count>::default());
-    let mut poll = |receiver: &mut Receiver<_>, count: &Arc<Count>| {
+    let poll = |receiver: &mut Receiver<_>, count: &Arc<Count>| {
         let waker = Waker::from(count.clone());
         Pin::new(receiver).poll(&mut Context::from_waker(&waker))
     };
