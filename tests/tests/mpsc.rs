@@ -82,10 +82,10 @@ async fn send_all(sender: Sender<Message>, who: usize, tally: Tally, mut random:
                     .map(|number| (who, number, tally.track()))
                     .collect::<Vec<_>>()
                     .into_iter();
-                let ended =
-                    timeout(Duration::from_micros(500), sender.send_many(batch.by_ref())).await;
+                let sending = timeout(Duration::from_micros(500), sender.send_many(batch.by_ref()));
+                let is_closed = matches!(sending.await, Ok(Err(_)));
                 number += some - batch.len();
-                if matches!(ended, Ok(Err(_))) {
+                if is_closed {
                     return number;
                 }
                 false

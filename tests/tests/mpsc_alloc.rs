@@ -17,14 +17,14 @@ fn bounded(capacity: usize, lap: usize) {
         (0..lap).for_each(|number| sender.try_send(number).unwrap());
         (0..lap).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number)));
     };
-    (0..10).for_each(|_| once());
+    (0..LAPS).for_each(|_| once());
     let count = during(|| (0..LAPS).for_each(|_| once()));
     assert_eq!(count, 0, "with room for {capacity}, {lap} at a time");
 }
 
 #[test]
 fn a_bounded_channel_allocates_for_no_message() {
-    for capacity in [1, 2, 31, 32, 33, 128, 200, 1_000_000] {
+    for capacity in [1usize, 2, 31, 32, 33, 128, 200, 1_000_000] {
         for lap in [1, capacity.div_ceil(2), capacity] {
             bounded(capacity, lap.min(200));
         }
@@ -39,7 +39,7 @@ fn an_unbounded_channel_allocates_for_no_message() {
             (0..lap).for_each(|number| sender.send(number).unwrap());
             (0..lap).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number)));
         };
-        (0..10).for_each(|_| once());
+        (0..LAPS).for_each(|_| once());
         let count = during(|| (0..LAPS).for_each(|_| once()));
         assert_eq!(count, 0, "{lap} at a time");
     }
