@@ -59,7 +59,6 @@ use std::task::{Context, Poll, ready};
 /// std::thread::spawn(move || sender.send("done"));
 /// assert_eq!(receiver.blocking_recv(), Ok("done"));
 /// ```
-#[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = cell::ends();
     (

@@ -210,17 +210,12 @@ impl<T> Chain<T> {
             NonNull::new(self.start.0.load(Ordering::Acquire)).expect("a chain has a block");
         // SAFETY: only the receiver takes out, and the start was not.
         let start_position = unsafe { start.as_ref() }.start();
-        let mut last = match front.appended {
+        let later = front.appended.filter(|appended| {
             // SAFETY: it is linked: `take_up` forgets it when it goes.
-            Some(appended)
-                if unsafe { appended.as_ref() }
-                    .start()
-                    .has_reached(start_position) =>
-            {
-                appended
-            }
-            _ => start,
-        };
+            let position = unsafe { appended.as_ref() }.start();
+            position.has_reached(start_position)
+        });
+        let mut last = later.unwrap_or(start);
         // SAFETY: nobody else has it.
         let emptied = unsafe { block.as_ref() };
         emptied.clear();
