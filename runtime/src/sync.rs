@@ -5,6 +5,8 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | [`oneshot`] | how does one task give one value to another? |
+//! | [`mpsc`] | how do many tasks send messages to one? |
 //! | [`watch`] | how do many learn of the newest value? |
 //! | `mutex` | how is a value given to one task at a time? |
 //! | `permits` | how are permits given to those who ask, in the order in which they have asked? |
@@ -12,13 +14,18 @@
 //! | `semaphore` | how do tasks share a number of things that are all alike? |
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
 //! | `wait_until` | how does it wait until something holds that is looked at under a lock? |
+//! | `short_wait` | how does a thread wait for another one that is in the middle of a few instructions? |
 //! | `generated` | how does an async loop become a stream? |
+
+pub mod mpsc;
+pub mod oneshot;
 
 mod generated;
 mod mutex;
 mod permits;
 mod rwlock;
 mod semaphore;
+pub(crate) mod short_wait;
 #[cfg(test)]
 mod testing;
 pub(crate) mod wait_queue;

@@ -31,6 +31,7 @@ pub mod error;
 mod instant;
 mod interval;
 mod paused;
+mod send_timeout;
 mod sleep;
 mod timeout;
 

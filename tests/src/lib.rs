@@ -20,6 +20,9 @@
 //! | `shutdown` | can a runtime end anywhere and at any time? |
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |
+//! | `oneshot` | does one value come, or the news that none does, whoever is first or gives up? |
+//! | `mpsc` | does each message come once and in order, whoever waits or gives up? |
+//! | `mpsc_alloc` | does a message cost no allocation in a steady state? |
 //! | `strand` | is nothing stranded behind a task that hogs its worker? |
 //! | `task_extras` | does a task know its id, name and location, and what can be done with handles and blocking calls? |
 //! | `task_local` | does a task-local value belong to one task, in each of its polls? |
@@ -37,6 +40,7 @@
 //!
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
 
+pub mod allocations;
 pub mod census;
 pub mod drops;
 pub mod guard;
