@@ -98,10 +98,10 @@ fn send(sender: Sender<Message>, what: Sends, token: &Arc<()>) -> Vec<u32> {
             note(1, block_on(sender.send(message(1))).is_ok());
         }
         Sends::SendsMany => {
-            let mut messages = (0..3).map(message);
+            let mut messages = (0..2).map(message);
             let _closed = block_on(sender.send_many(messages.by_ref()));
             let left = messages.len() as u32;
-            (0..3 - left).for_each(|number| note(number, true));
+            (0..2 - left).for_each(|number| note(number, true));
         }
         Sends::WaitsToBeClosed => {
             note(0, sender.try_send(message(0)).is_ok());
@@ -176,8 +176,8 @@ fn model(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
     builder.check(f);
 }
 
-fn meet(capacity: usize, sends: Sends, receives: Receives) {
-    model(3, move || {
+fn meet(preemptions: usize, capacity: usize, sends: Sends, receives: Receives) {
+    model(preemptions, move || {
         let token = Arc::new(());
         let (sender, receiver) = channel(capacity);
         let for_sender = token.clone();
@@ -202,33 +202,33 @@ fn meet(capacity: usize, sends: Sends, receives: Receives) {
 }
 
 macro_rules! models {
-    ($($name:ident: $capacity:literal, $sends:ident, [$($receives:ident),*];)*) => {
+    ($($name:ident: $preemptions:literal, $capacity:literal, $sends:ident, [$($receives:ident),*];)*) => {
         $(#[test]
         fn $name() {
             for receives in [$(Receives::$receives),*] {
-                meet($capacity, Sends::$sends, receives);
+                meet($preemptions, $capacity, Sends::$sends, receives);
             }
         })*
     };
 }
 
 models! {
-    loom_mpsc_send_against_receive: 1, SendsTwo, [All, AllAtOnce];
-    loom_mpsc_send_against_drop: 1, SendsTwo, [Drops, TriesAndDrops];
-    loom_mpsc_send_against_close: 1, SendsTwo, [ClosesAndReceives, ReceivesAndCloses];
-    loom_mpsc_send_against_cancel: 1, SendsTwo, [CancelsAndReceives];
-    loom_mpsc_send_against_one_that_goes_away: 1, SendsTwo, [TakesOneAndWaitsForTheSender];
-    loom_mpsc_send_with_room: 2, SendsTwo, [All, CancelsAndReceives, Drops, ClosesAndReceives];
-    loom_mpsc_try_send: 1, TriesTwo, [All, TriesAndDrops, Drops, ClosesAndReceives, ReceivesAndCloses, CancelsAndReceives];
-    loom_mpsc_try_send_with_room: 2, TriesTwo, [All, AllAtOnce, TriesAndDrops, Drops, CancelsAndReceives];
-    loom_mpsc_permit_given_up: 1, ReservesAndGivesUp, [All, ClosesAndReceives, Drops, CancelsAndReceives];
-    loom_mpsc_permit_used: 1, ReservesAndSends, [All, ClosesAndReceives, Drops, CancelsAndReceives];
-    loom_mpsc_cancelled_send: 1, CancelsASend, [All, ClosesAndReceives, Drops, TriesAndDrops];
-    loom_mpsc_cancelled_reserve: 2, CancelsAReserveOfTwo, [All, ClosesAndReceives];
-    loom_mpsc_many: 1, SendsMany, [All, Drops, ReceivesAndCloses];
-    loom_mpsc_many_with_room: 2, SendsMany, [All, AllAtOnce, Drops];
-    loom_mpsc_closed: 1, WaitsToBeClosed, [Drops, ClosesAndReceives, TriesAndDrops, ReceivesAndCloses];
-    loom_mpsc_drop: 1, Drops, [All, ClosesAndReceives, CancelsAndReceives, Drops];
+    loom_mpsc_send_against_receive: 2, 1, SendsTwo, [All, AllAtOnce];
+    loom_mpsc_send_against_drop: 3, 1, SendsTwo, [Drops, TriesAndDrops];
+    loom_mpsc_send_against_close: 2, 1, SendsTwo, [ClosesAndReceives, ReceivesAndCloses];
+    loom_mpsc_send_against_cancel: 2, 1, SendsTwo, [CancelsAndReceives];
+    loom_mpsc_send_against_one_that_goes_away: 3, 1, SendsTwo, [TakesOneAndWaitsForTheSender];
+    loom_mpsc_send_with_room: 3, 2, SendsTwo, [All, CancelsAndReceives, Drops, ClosesAndReceives];
+    loom_mpsc_try_send: 3, 1, TriesTwo, [All, TriesAndDrops, Drops, ClosesAndReceives, ReceivesAndCloses, CancelsAndReceives];
+    loom_mpsc_try_send_with_room: 3, 2, TriesTwo, [All, AllAtOnce, TriesAndDrops, Drops, CancelsAndReceives];
+    loom_mpsc_permit_given_up: 3, 1, ReservesAndGivesUp, [All, ClosesAndReceives, Drops, CancelsAndReceives];
+    loom_mpsc_permit_used: 3, 1, ReservesAndSends, [All, ClosesAndReceives, Drops, CancelsAndReceives];
+    loom_mpsc_cancelled_send: 3, 1, CancelsASend, [All, ClosesAndReceives, Drops, TriesAndDrops];
+    loom_mpsc_cancelled_reserve: 3, 2, CancelsAReserveOfTwo, [All, ClosesAndReceives];
+    loom_mpsc_many: 2, 1, SendsMany, [All, Drops, ReceivesAndCloses];
+    loom_mpsc_many_with_room: 2, 2, SendsMany, [All, AllAtOnce, Drops];
+    loom_mpsc_closed: 3, 1, WaitsToBeClosed, [Drops, ClosesAndReceives, TriesAndDrops, ReceivesAndCloses];
+    loom_mpsc_drop: 3, 1, Drops, [All, ClosesAndReceives, CancelsAndReceives, Drops];
 }
 
 /// Two senders and room for one: each message comes once, whoever waits.
@@ -254,24 +254,28 @@ fn loom_mpsc_two_senders() {
     });
 }
 
-/// Of two that wait for room the first gives up: the second gets it.
+/// Of two that wait for room the first gives up, while it is given some: the second gets it.
 #[test]
 fn loom_mpsc_cancelled_in_front_of_another() {
-    model(2, || {
+    model(3, || {
         let (sender, mut receiver) = channel(1);
         sender.try_send(0u32).unwrap();
-        let (first, second) = (sender.clone(), sender);
-        let mut cancelled = Box::pin(async move { first.send(1).await });
-        let waits = cancelled
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-        assert!(waits.is_pending());
-        let sending = thread::spawn(move || block_on(second.send(2)).unwrap());
-        let cancelling = thread::spawn(move || drop(cancelled));
-        assert_eq!(block_on(receiver.recv()), Some(0));
-        assert_eq!(block_on(receiver.recv()), Some(2));
-        sending.join().unwrap();
-        cancelling.join().unwrap();
+        let mut first = Box::pin(sender.send(1));
+        let mut second = Box::pin(sender.send(2));
+        for sending in [&mut first, &mut second] {
+            let polled = sending
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+        }
+        let receiving = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(0));
+            receiver
+        });
+        drop(first);
+        block_on(second).unwrap();
+        let mut receiver = receiving.join().unwrap();
+        assert_eq!(receiver.try_recv(), Ok(2));
     });
 }
 
@@ -315,7 +319,7 @@ fn loom_mpsc_change_of_waker() {
 /// A block is left by one sender, taken up by the receiver, and used again, while another walks.
 #[test]
 fn loom_mpsc_blocks_come_back() {
-    model(3, || {
+    model(2, || {
         let (sender, mut receiver) = unbounded_channel();
         let other = sender.clone();
         sender.send(0u32).unwrap();
@@ -340,11 +344,11 @@ fn loom_mpsc_blocks_come_back() {
 /// One sender, many blocks: each is used again.
 #[test]
 fn loom_mpsc_blocks_of_one_sender() {
-    model(3, || {
+    model(2, || {
         let (sender, mut receiver) = unbounded_channel();
         let sending =
-            thread::spawn(move || (0..7u32).for_each(|number| sender.send(number).unwrap()));
-        for number in 0..7 {
+            thread::spawn(move || (0..5u32).for_each(|number| sender.send(number).unwrap()));
+        for number in 0..5 {
             assert_eq!(block_on(receiver.recv()), Some(number));
         }
         assert_eq!(block_on(receiver.recv()), None);
