@@ -275,10 +275,7 @@ impl<S, T, O> Wait<'_, S, T, O> {
     ///
     /// If it is in the list already, or the lock is another queue's.
     pub(crate) fn enqueue(self: Pin<&mut Self>, locked: &mut Locked<'_, S, T>, waker: Waker) {
-        assert!(
-            ptr::eq(self.queue.as_ptr(), locked.queue),
-            "another queue"
-        );
+        assert!(ptr::eq(self.queue.as_ptr(), locked.queue), "another queue");
         assert!(
             self.phase() == Phase::Idle,
             "a wait stands in one queue once"
@@ -356,10 +353,7 @@ impl<S, T, O> Wait<'_, S, T, O> {
 
     /// Only for the holder.
     fn take_out(&self, locked: &mut Locked<'_, S, T>) -> Option<Waker> {
-        assert!(
-            ptr::eq(self.queue.as_ptr(), locked.queue),
-            "another queue"
-        );
+        assert!(ptr::eq(self.queue.as_ptr(), locked.queue), "another queue");
         // SAFETY: alive, and in this queue's list or in none.
         let was_in = unsafe { locked.inner.waiters.remove(self.address()) };
         was_in.then(|| {
@@ -511,8 +505,8 @@ mod tests {
     //! A turnstile: who comes waits until it is let through. On real threads, under Miri, and under loom (`loom_*`).
 
     use super::*;
-    use std::sync::atomic::AtomicUsize;
     use std::sync::Weak;
+    use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
     /// Counts its wakes; no part of the model.
