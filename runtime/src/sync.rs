@@ -28,7 +28,7 @@ pub use cancellation::{
     CancelReason, CancellationToken, DropGuard, WaitForCancellationFuture,
     WaitForCancellationFutureOwned,
 };
-pub use lazy::{ForceLazy, Lazy};
+pub use lazy::{ForceLazy, Lazy, MakeLazy};
 pub use notify::{Notified, Notify, OwnedNotified};
 pub use once_cell::{OnceCell, SetError};
 pub use wait_group::{WaitGroup, WaitGuard};

@@ -76,13 +76,32 @@ impl<T, F> Lazy<T, F> {
     }
 }
 
-impl<T, F: Fn() -> Fut, Fut: Future<Output = T>> Lazy<T, F> {
+/// A function that makes the value of a [`Lazy`]: any without arguments whose future gives it.
+///
+/// One parameter for function and future: with two, a task that awaits one in a `static` would not be found to be `Send` (rust-lang/rust#110338).
+pub trait MakeLazy<T> {
+    /// What the function returns.
+    type Future: Future<Output = T>;
+
+    /// Calls it.
+    fn make(&self) -> Self::Future;
+}
+
+impl<T, F: Fn() -> Fut, Fut: Future<Output = T>> MakeLazy<T> for F {
+    type Future = Fut;
+
+    fn make(&self) -> Fut {
+        self()
+    }
+}
+
+impl<T, F: MakeLazy<T>> Lazy<T, F> {
     /// The value. If it is not there, and nobody is making it, this task makes it; the others wait. Awaiting `&lazy` does the same.
     ///
     /// # Cancel safety
     ///
     /// As for [`Lazy`].
-    pub fn force(&self) -> ForceLazy<'_, T, F, Fut> {
+    pub fn force(&self) -> ForceLazy<'_, T, F> {
         ForceLazy {
             lazy: self,
             claim: self.cell.claim(),
@@ -92,9 +111,9 @@ impl<T, F: Fn() -> Fut, Fut: Future<Output = T>> Lazy<T, F> {
     }
 }
 
-impl<'a, T, F: Fn() -> Fut, Fut: Future<Output = T>> IntoFuture for &'a Lazy<T, F> {
+impl<'a, T, F: MakeLazy<T>> IntoFuture for &'a Lazy<T, F> {
     type Output = &'a T;
-    type IntoFuture = ForceLazy<'a, T, F, Fut>;
+    type IntoFuture = ForceLazy<'a, T, F>;
 
     fn into_future(self) -> Self::IntoFuture {
         self.force()
@@ -108,18 +127,18 @@ pin_project! {
     ///
     /// As for [`Lazy`].
     #[must_use = "makes nothing until it is awaited or polled"]
-    pub struct ForceLazy<'a, T, F, Fut> {
+    pub struct ForceLazy<'a, T, F: MakeLazy<T>> {
         lazy: &'a Lazy<T, F>,
         #[pin]
         claim: Claim<'a, T>,
         // Dropped before the turn: two are not made at the same time.
         #[pin]
-        making: Option<Fut>,
+        making: Option<F::Future>,
         turn: Option<Turn<'a, T>>,
     }
 }
 
-impl<'a, T, F: Fn() -> Fut, Fut: Future<Output = T>> Future for ForceLazy<'a, T, F, Fut> {
+impl<'a, T, F: MakeLazy<T>> Future for ForceLazy<'a, T, F> {
     type Output = &'a T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
@@ -132,7 +151,7 @@ impl<'a, T, F: Fn() -> Fut, Fut: Future<Output = T>> Future for ForceLazy<'a, T,
                 Claimed::Value(value) => return Poll::Ready(value),
                 Claimed::Turn(turn) => *this.turn = Some(turn),
             }
-            this.making.set(Some((this.lazy.make)()));
+            this.making.set(Some(this.lazy.make.make()));
         }
         let making = this.making.as_mut().as_pin_mut();
         let value = ready!(making.expect("made with the turn").poll(cx));
@@ -150,7 +169,7 @@ impl<T: fmt::Debug, F> fmt::Debug for Lazy<T, F> {
     }
 }
 
-impl<T, F, Fut> fmt::Debug for ForceLazy<'_, T, F, Fut> {
+impl<T, F: MakeLazy<T>> fmt::Debug for ForceLazy<'_, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ForceLazy")
             .field("is_making", &self.making.is_some())

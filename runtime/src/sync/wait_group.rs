@@ -296,6 +296,39 @@ mod tests {
             assert_eq!(count.woken(), 0);
         }
 
+        /// In the first of two rounds of wakers somebody adds and waits anew.
+        #[test]
+        fn who_begins_anew_while_the_others_are_woken_goes_on_waiting() {
+            type New = (WaitGuard, Pin<Box<dyn Future<Output = ()> + Send>>);
+            struct Anew(WaitGroup, crate::sys::sync::Mutex<Option<New>>);
+            impl std::task::Wake for Anew {
+                fn wake(self: Arc<Self>) {
+                    let (guard, group) = (self.0.add(), self.0.clone());
+                    let mut wait: Pin<Box<dyn Future<Output = ()> + Send>> =
+                        Box::pin(async move { group.wait().await });
+                    let mut cx = Context::from_waker(std::task::Waker::noop());
+                    assert!(wait.as_mut().poll(&mut cx).is_pending());
+                    *self.1.lock() = Some((guard, wait));
+                }
+            }
+            let group = WaitGroup::new();
+            let guard = group.add();
+            let anew = Arc::new(Anew(group.clone(), crate::sys::sync::Mutex::new(None)));
+            let waker = anew.clone().into();
+            let mut first = Box::pin(group.wait());
+            let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            let mut others: Vec<_> = (0..50).map(|_| Box::pin(group.wait())).collect();
+            assert!(others.iter_mut().all(|wait| poll_once(wait).is_pending()));
+            drop(guard);
+            assert!(others.iter_mut().all(|wait| poll_once(wait).is_ready()));
+            let (guard, mut wait) = anew.1.lock().take().unwrap();
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            assert!(wait.as_mut().poll(&mut cx).is_pending());
+            drop(guard);
+            assert!(wait.as_mut().poll(&mut cx).is_ready());
+        }
+
         #[test]
         fn threads_are_waited_for() {
             const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
@@ -320,6 +353,13 @@ mod tests {
     mod model {
         use super::*;
         use crate::sys::sync::{UnsafeCell, thread};
+
+        /// Three threads: in all interleavings it takes a minute.
+        fn bounded(model: impl Fn() + Send + Sync + 'static) {
+            let mut builder = loom::model::Builder::new();
+            builder.preemption_bound = builder.preemption_bound.or(Some(3));
+            builder.check(model);
+        }
 
         /// What is done under a guard, one cell each.
         type Work = &'static Cells;
@@ -363,7 +403,7 @@ mod tests {
 
         #[test]
         fn loom_wait_group_two_guards_against_wait() {
-            loom::model(|| {
+            bounded(|| {
                 let (group, work) = (WaitGroup::new(), work());
                 let others = [0, 1].map(|at| {
                     let guard = group.add();
@@ -374,14 +414,16 @@ mod tests {
                 });
                 group.blocking_wait();
                 assert_eq!((work.get(0), work.get(1)), (1, 1));
-                others.map(|other| other.join().unwrap());
+                for other in others {
+                    other.join().unwrap();
+                }
             });
         }
 
         /// The end of what was before is not the end of what comes after.
         #[test]
         fn loom_wait_group_last_guard_against_the_next_round() {
-            loom::model(|| {
+            bounded(|| {
                 let (group, work) = (WaitGroup::new(), work());
                 let first = group.add();
                 let other = thread::spawn(move || drop(first));

@@ -320,6 +320,7 @@ impl<S, T, O> Wait<'_, S, T, O> {
     }
 
     /// It was woken, and may be put into the queue again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no signal waits twice"))]
     pub(crate) fn rearm(self: Pin<&mut Self>) {
         assert!(self.phase() != Phase::Waiting, "it has to leave first");
         self.node.phase.clear();

@@ -113,7 +113,7 @@ impl Word {
     /// The same under the lock; if there is nothing, the caller enters the list before it lets go of that.
     pub(super) fn begin_wait(&self, created: Calls) -> Take {
         // ORDERING: Acquire, partners as in `take`. Both sides change this one word, so that whichever comes second sees the other: the permit or the call, or that
-        // somebody waits. So it is written also where WAITING stands already.
+        // somebody waits.
         let before = self
             .0
             .fetch_update(Ordering::Acquire, Ordering::Acquire, |word| {
