@@ -203,10 +203,10 @@ mod tests {
                 let mut waits = [(); 2].map(|()| Box::pin(barrier.wait()));
                 assert!(waits.iter_mut().all(|wait| poll(wait, &count).is_pending()));
                 let last = poll_once(&mut Box::pin(barrier.wait()));
-                assert!(last.is_ready_and(|result| result.is_leader()));
+                assert!(last.ready_and(|result| result.is_leader()));
                 assert_eq!(count.woken(), 2 * round);
                 for wait in &mut waits {
-                    assert!(poll_once(wait).is_ready_and(|result| !result.is_leader()));
+                    assert!(poll_once(wait).ready_and(|result| !result.is_leader()));
                 }
             }
         }
@@ -217,7 +217,7 @@ mod tests {
                 let barrier = Barrier::new(size);
                 for _ in 0..2 {
                     let wait = poll_once(&mut Box::pin(barrier.wait()));
-                    assert!(wait.is_ready_and(|result| result.is_leader()));
+                    assert!(wait.ready_and(|result| result.is_leader()));
                 }
             }
         }
@@ -245,12 +245,12 @@ mod tests {
             assert!(waits.iter_mut().all(|wait| poll_once(wait).is_ready()));
         }
 
-        trait IsReadyAnd<T> {
-            fn is_ready_and(self, is: impl FnOnce(T) -> bool) -> bool;
+        trait ReadyAnd<T> {
+            fn ready_and(self, is: impl FnOnce(T) -> bool) -> bool;
         }
 
-        impl<T> IsReadyAnd<T> for Poll<T> {
-            fn is_ready_and(self, is: impl FnOnce(T) -> bool) -> bool {
+        impl<T> ReadyAnd<T> for Poll<T> {
+            fn ready_and(self, is: impl FnOnce(T) -> bool) -> bool {
                 match self {
                     Poll::Ready(value) => is(value),
                     Poll::Pending => false,

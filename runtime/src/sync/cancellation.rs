@@ -163,7 +163,10 @@ impl CancellationToken {
     /// assert!(token.is_cancelled());
     /// ```
     pub fn drop_guard(self) -> DropGuard {
-        DropGuard { token: Some(self) }
+        DropGuard {
+            token: self,
+            is_armed: true,
+        }
     }
 
     /// Runs the future until it is done or the token is cancelled, whichever comes first; then it is dropped, and there is no output.
@@ -231,22 +234,23 @@ impl<'a> IntoFuture for &'a CancellationToken {
 #[derive(Debug)]
 #[must_use = "cancels at once if it is not kept"]
 pub struct DropGuard {
-    /// There until it is disarmed.
-    token: Option<CancellationToken>,
+    token: CancellationToken,
+    is_armed: bool,
 }
 
 impl DropGuard {
     /// Gives the token back, which is not cancelled.
     #[must_use = "the guard is gone; to cancel, drop it instead"]
     pub fn disarm(mut self) -> CancellationToken {
-        self.token.take().expect("there until it is disarmed")
+        self.is_armed = false;
+        self.token.clone()
     }
 }
 
 impl Drop for DropGuard {
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            token.cancel();
+        if self.is_armed {
+            self.token.cancel();
         }
     }
 }

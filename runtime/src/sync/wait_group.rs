@@ -357,7 +357,7 @@ mod tests {
         /// Three threads: in all interleavings it takes a minute.
         fn bounded(model: impl Fn() + Send + Sync + 'static) {
             let mut builder = loom::model::Builder::new();
-            builder.preemption_bound = builder.preemption_bound.or(Some(3));
+            builder.preemption_bound.get_or_insert(3);
             builder.check(model);
         }
 

@@ -52,6 +52,9 @@ struct Inner<S, T> {
     waiters: List<Node<T>>,
 }
 
+/// Says which node of a list stands at one of its ends.
+type End<T> = fn(&List<Node<T>>) -> Option<NonNull<Node<T>>>;
+
 /// A queue, locked. Dereferences to the primitive's state.
 pub(crate) struct Locked<'q, S, T> {
     /// To know whose lock it is.
@@ -146,10 +149,7 @@ impl<S, T> Locked<'_, S, T> {
         (state, Self::value_at(waiters, List::back))
     }
 
-    fn value_at(
-        waiters: &mut List<Node<T>>,
-        end: fn(&List<Node<T>>) -> Option<NonNull<Node<T>>>,
-    ) -> Option<&mut T> {
+    fn value_at(waiters: &mut List<Node<T>>, end: End<T>) -> Option<&mut T> {
         end(waiters).map(|node| {
             // SAFETY: a node in the list is alive and in phase WAITING.
             let node = unsafe { node.as_ref() };

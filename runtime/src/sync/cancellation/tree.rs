@@ -6,7 +6,7 @@
 //! |---|---|
 //! | whether it is cancelled | written under its lock, read without |
 //! | reason; those who wait ([queue](super::super::wait_queue)); children | its lock |
-//! | its parent, and its place there | written once, before anybody else has the node |
+//! | its parent, and its place there | written once, before anybody can drop the node |
 //!
 //! | arrow | made by | under the lock of |
 //! |---|---|---|
