@@ -245,6 +245,33 @@ mod tests {
             assert!(waits.iter_mut().all(|wait| poll_once(wait).is_ready()));
         }
 
+        /// It is in the second round of wakers, and its arrival is no longer counted.
+        #[test]
+        fn one_that_is_dropped_while_its_round_is_woken_takes_nothing_back() {
+            type Last = Pin<Box<dyn Future<Output = BarrierWaitResult> + Send>>;
+            struct Drops(crate::sys::sync::Mutex<Option<Last>>);
+            impl std::task::Wake for Drops {
+                fn wake(self: Arc<Self>) {
+                    let last = self.0.lock().take();
+                    drop(last);
+                }
+            }
+            let barrier: &'static Barrier = Box::leak(Box::new(Barrier::new(60)));
+            let drops = Arc::new(Drops(crate::sys::sync::Mutex::new(None)));
+            let waker = drops.clone().into();
+            let mut first = Box::pin(barrier.wait());
+            let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            let mut others: Vec<_> = (0..57).map(|_| Box::pin(barrier.wait())).collect();
+            assert!(others.iter_mut().all(|wait| poll_once(wait).is_pending()));
+            let mut last: Last = Box::pin(barrier.wait());
+            assert!(poll_once(&mut last).is_pending());
+            *drops.0.lock() = Some(last);
+            assert!(poll_once(&mut Box::pin(barrier.wait())).is_ready());
+            assert!(drops.0.lock().is_none());
+            assert_eq!(barrier.queue.lock().come, 0);
+        }
+
         trait ReadyAnd<T> {
             fn ready_and(self, is: impl FnOnce(T) -> bool) -> bool;
         }

@@ -23,7 +23,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tree::{Inside, Node};
 
 pub use reason::CancelReason;
@@ -312,15 +312,13 @@ fn poll_cancelled<O>(
     mut wait: Pin<&mut Wait<'_, Inside, (), O>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    if wait.phase() == Phase::Idle && !node.is_cancelled() {
-        node.enter(wait.as_mut(), cx.waker().clone());
+    let is_over = wait.phase() == Phase::Idle
+        && (node.is_cancelled() || !node.enter(wait.as_mut(), cx.waker().clone()));
+    if !is_over {
+        ready!(wait.poll(cx, WaitReason::Cancellation));
     }
-    let is_ready = node.is_cancelled() || wait.poll(cx, WaitReason::Cancellation).is_ready();
-    if is_ready {
-        budget::charge();
-        return Poll::Ready(());
-    }
-    Poll::Pending
+    budget::charge();
+    Poll::Ready(())
 }
 
 #[cfg(test)]

@@ -22,12 +22,15 @@ impl Count {
 }
 
 /// Polls with a waker that counts.
-pub(super) fn poll<F: Future>(future: &mut Pin<Box<F>>, count: &Arc<Count>) -> Poll<F::Output> {
+pub(super) fn poll<F: Future + ?Sized>(
+    future: &mut Pin<Box<F>>,
+    count: &Arc<Count>,
+) -> Poll<F::Output> {
     let waker = count.clone().into();
     future.as_mut().poll(&mut Context::from_waker(&waker))
 }
 
 /// Polls with a waker that nobody listens to.
-pub(super) fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+pub(super) fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
     poll(future, &Arc::default())
 }

@@ -459,15 +459,15 @@ impl<'a, O> Ticket<'a, O> {
         }
         if this.wait.phase() == Phase::Idle {
             ready!(budget::poll_proceed(cx));
-            if !begin(this.wait.as_mut(), notify, || cx.waker().clone()) {
-                return this.wait.poll(cx, WaitReason::Notify);
+            if begin(this.wait.as_mut(), notify, || cx.waker().clone()) {
+                budget::charge();
+                *this.is_done = true;
+                return Poll::Ready(());
             }
-            budget::charge();
-        } else {
-            ready!(this.wait.poll(cx, WaitReason::Notify));
-            // It stays notified, also if the task has to give up its turn first.
-            ready!(budget::poll_take(cx));
         }
+        ready!(this.wait.poll(cx, WaitReason::Notify));
+        // It stays notified, also if the task has to give up its turn first.
+        ready!(budget::poll_take(cx));
         *this.is_done = true;
         Poll::Ready(())
     }

@@ -420,6 +420,26 @@ mod tests {
             });
         }
 
+        /// The wait finds 0 and takes no lock. (The loop makes loom let the other one go on; it does not try an access against those that stand before another one of the same
+        /// thread.)
+        #[test]
+        fn loom_wait_group_end_is_seen_without_the_lock() {
+            loom::model(|| {
+                let (group, work) = (WaitGroup::new(), work());
+                let guard = group.add();
+                let other = thread::spawn(move || {
+                    work.put(0);
+                    drop(guard);
+                });
+                while group.count() > 0 {
+                    thread::yield_now();
+                }
+                group.blocking_wait();
+                assert_eq!(work.get(0), 1);
+                other.join().unwrap();
+            });
+        }
+
         /// The end of what was before is not the end of what comes after.
         #[test]
         fn loom_wait_group_last_guard_against_the_next_round() {

@@ -4,7 +4,7 @@
 //!
 //! | what | protected by |
 //! |---|---|
-//! | whether it is cancelled | written under its lock, read without |
+//! | whether it is cancelled | written under its lock, read without; under it, whether there is a table |
 //! | reason; those who wait ([queue](super::super::wait_queue)); children | its lock |
 //! | its parent, and its place there | written once, before anybody can drop the node |
 //!
@@ -41,11 +41,12 @@ pub(super) struct Node {
 }
 
 /// What a node's lock protects, beside those who wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inside {
     reason: Option<CancelReason>,
-    /// Empty for ever when it is cancelled.
-    children: Children,
+    /// None when it is cancelled. (Asked rather than the flag also because loom, which knows the last access to each atomic only, would not try the store of the flag against
+    /// the loads of others if a load of the same thread stood before it.)
+    children: Option<Children>,
 }
 
 #[derive(Debug)]
@@ -63,8 +64,8 @@ impl Node {
         Arc::new(Self {
             is_cancelled: AtomicBool::new(born.is_some()),
             queue: WaitQueue::new(Inside {
+                children: born.is_none().then(Children::default),
                 reason: born.flatten(),
-                children: Children::default(),
             }),
             above: OnceLock::new(),
         })
@@ -73,12 +74,12 @@ impl Node {
     pub(super) fn child(self: &Arc<Self>) -> Arc<Self> {
         let child = Self::root(None);
         let mut locked = self.queue.lock();
-        if self.is_cancelled() {
+        let Some(children) = &mut locked.children else {
             let reason = locked.reason.clone();
             drop(locked);
             return Self::root(Some(reason));
-        }
-        let at = locked.children.insert(Arc::downgrade(&child));
+        };
+        let at = children.insert(Arc::downgrade(&child));
         drop(locked);
         let parent = self.clone();
         let is_new = child.above.set(Above { parent, at }).is_ok();
@@ -109,15 +110,14 @@ impl Node {
     /// Returns the children; none if it was cancelled before.
     fn cancel_alone(&self, reason: Option<CancelReason>) -> Children {
         let mut locked = self.queue.lock();
-        if self.is_cancelled() {
+        let Some(children) = locked.children.take() else {
             // The second reason is dropped when the lock is gone.
             drop(locked);
             return Children::default();
-        }
+        };
         locked.reason = reason;
         // ORDERING: Release, partner of the Acquire in `is_cancelled`.
         self.is_cancelled.store(true, Ordering::Release);
-        let children = std::mem::take(&mut locked.children);
         // Nobody comes any more: they find it cancelled under the lock.
         locked.wake_while(|_, ()| true);
         children
@@ -127,23 +127,24 @@ impl Node {
         &self.queue
     }
 
-    /// Enters the list, unless it is cancelled.
+    /// Enters the list, unless it is cancelled: then false.
     #[cold]
-    pub(super) fn enter<O>(&self, wait: Pin<&mut Wait<'_, Inside, (), O>>, waker: Waker) {
+    pub(super) fn enter<O>(&self, wait: Pin<&mut Wait<'_, Inside, (), O>>, waker: Waker) -> bool {
         let mut locked = self.queue.lock();
-        if self.is_cancelled() {
+        if locked.children.is_none() {
             drop(locked);
-            return;
+            return false;
         }
         wait.enqueue(&mut locked, waker);
+        true
     }
 
     /// Makes the parent forget it, and returns that.
     fn leave(&mut self) -> Option<Arc<Self>> {
         let Above { parent, at } = self.above.take()?;
         let mut locked = parent.queue.lock();
-        if !parent.is_cancelled() {
-            locked.children.remove(at);
+        if let Some(children) = &mut locked.children {
+            children.remove(at);
         }
         drop(locked);
         Some(parent)
@@ -151,7 +152,8 @@ impl Node {
 
     #[cfg(all(test, not(any(loom, shuttle))))]
     pub(super) fn children(&self) -> (usize, usize) {
-        self.queue.lock().children.size()
+        let locked = self.queue.lock();
+        locked.children.as_ref().map_or((0, 0), Children::size)
     }
 }
 

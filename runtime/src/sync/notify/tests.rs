@@ -281,6 +281,7 @@ mod model {
             block_on(notify.notified());
             news.read();
             other.join().unwrap();
+            assert!(!is_ready(&mut Box::pin(notify.notified())), "seen twice");
         });
     }
 

@@ -179,6 +179,21 @@ mod model {
     }
 
     #[test]
+    fn loom_once_cell_set_against_one_who_looks() {
+        loom::model(|| {
+            let (cell, count) = (cell(), Arc::<Count>::default());
+            let mut looking = Box::pin(cell.wait_initialized());
+            assert!(poll(&mut looking, &count).is_pending());
+            let other = thread::spawn(move || cell.set(1));
+            // With a second waker, so that both sides want the lock.
+            let after = Arc::<Count>::default();
+            let polled = poll(&mut looking, &after);
+            other.join().unwrap().unwrap();
+            assert!(polled.is_ready() || count.woken() + after.woken() == 1);
+        });
+    }
+
+    #[test]
     fn loom_once_cell_set_against_init_and_look() {
         loom::model(|| {
             let cell = cell();
