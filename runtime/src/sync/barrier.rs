@@ -256,7 +256,7 @@ mod tests {
                     drop(last);
                 }
             }
-            let barrier: &'static Barrier = Box::leak(Box::new(Barrier::new(60)));
+            let barrier = Arc::new(Barrier::new(60));
             let drops = Arc::new(Drops(crate::sys::sync::Mutex::new(None)));
             let waker = drops.clone().into();
             let mut first = Box::pin(barrier.wait());
@@ -264,7 +264,8 @@ mod tests {
             assert!(polled.is_pending());
             let mut others: Vec<_> = (0..57).map(|_| Box::pin(barrier.wait())).collect();
             assert!(others.iter_mut().all(|wait| poll_once(wait).is_pending()));
-            let mut last: Last = Box::pin(barrier.wait());
+            let own = barrier.clone();
+            let mut last: Last = Box::pin(async move { own.wait().await });
             assert!(poll_once(&mut last).is_pending());
             *drops.0.lock() = Some(last);
             assert!(poll_once(&mut Box::pin(barrier.wait())).is_ready());

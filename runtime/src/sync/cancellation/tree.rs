@@ -44,8 +44,8 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct Inside {
     reason: Option<CancelReason>,
-    /// None when it is cancelled. (Asked rather than the flag also because loom, which knows the last access to each atomic only, would not try the store of the flag against
-    /// the loads of others if a load of the same thread stood before it.)
+    /// None when it is cancelled. Whoever has the lock asks this and not the flag: of each atomic loom knows the last access only, so that it would not try the flag's store
+    /// against loads of others if one of the same thread stood before it.
     children: Option<Children>,
 }
 
