@@ -1,6 +1,6 @@
 //! How is a task, or a whole tree of them, told to end?
 //!
-//! By a token that it looks at or waits for. What is below a token is the [tree](tree)'s matter, which has the tables; here are the tokens, which are references to
+//! By a token that it looks at or waits for. What is below a token is the [tree]'s matter, which has the tables; here are the tokens, which are references to
 //! nodes of it, and the futures that wait for one.
 //!
 //! | a future that waits is | phase of its wait | at a cancellation |

@@ -1,6 +1,6 @@
 //! How is a value made by an asynchronous function when it is needed first?
 //!
-//! A [`OnceCell`](super::OnceCell), and the function beside it. The future is written out, so that `(&lazy).await` has a type without a box.
+//! A [`OnceCell`], and the function beside it. The future is written out, so that `(&lazy).await` has a type without a box.
 
 use super::once_cell::{Claim, Claimed, OnceCell, Turn};
 use pin_project_lite::pin_project;
