@@ -17,6 +17,7 @@
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `signal` | does every listener get its signal? |
 //! | `http` | does the server answer as the protocol says, in time, and whatever a client does? |
+//! | `signals` | are signals neither lost nor seen twice, whoever gives up waiting and when? |
 //! | `shutdown` | can a runtime end anywhere and at any time? |
 //! | `fair` | does a task that always finds something ready let its siblings run? |
 //! | `build_errors` | does a runtime that cannot be built say why, and leave nothing behind? |

@@ -476,25 +476,17 @@ impl<T> Shared<T> {
     fn tell(&self) {
         let mut wakers = Wakers::new();
         let told = self.state.load();
-        loop {
-            let mut locked = self.changes.lock();
-            while !wakers.is_full() {
-                let (_, Some(seen)) = locked.front() else {
-                    self.state.nobody_waits();
-                    break;
-                };
-                if told.after(*seen).is_none() {
-                    break;
-                }
-                wakers.push(locked.wake_front().expect("there is a first one"));
-            }
+        let mut locked = self.changes.lock();
+        while locked.wake_into(&mut wakers, |(), seen| told.after(*seen).is_some()) {
             drop(locked);
-            let is_over = !wakers.is_full();
             wakers.wake_all();
-            if is_over {
-                return;
-            }
+            locked = self.changes.lock();
         }
+        if locked.is_empty() {
+            self.state.nobody_waits();
+        }
+        drop(locked);
+        wakers.wake_all();
     }
 }
 
@@ -531,21 +523,8 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         // ORDERING: AcqRel, so that who learns of it has what the receivers did behind it.
-        if self.shared.receivers.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        let mut wakers = Wakers::new();
-        loop {
-            let mut locked = self.shared.all_gone.lock();
-            while let Some(waker) = (!wakers.is_full()).then(|| locked.wake_front()).flatten() {
-                wakers.push(waker);
-            }
-            drop(locked);
-            let is_over = !wakers.is_full();
-            wakers.wake_all();
-            if is_over {
-                return;
-            }
+        if self.shared.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.all_gone.lock().wake_while(|(), ()| true);
         }
     }
 }

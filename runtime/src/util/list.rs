@@ -151,6 +151,11 @@ impl<T: Linked> List<T> {
         self.front
     }
 
+    /// The node at the back, which stays there.
+    pub(crate) fn back(&self) -> Option<NonNull<T>> {
+        self.back
+    }
+
     /// Takes the node at the front.
     pub(crate) fn pop_front(&mut self) -> Option<NonNull<T>> {
         let node = self.front?;
@@ -160,10 +165,6 @@ impl<T: Linked> List<T> {
     }
 
     /// Takes the node at the back.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the list's other end, so far used by tests only")
-    )]
     pub(crate) fn pop_back(&mut self) -> Option<NonNull<T>> {
         let node = self.back?;
         // SAFETY: the back is alive and in this list.
