@@ -341,21 +341,6 @@ fn loom_mpsc_blocks_come_back() {
     });
 }
 
-/// One sender, many blocks: each is used again.
-#[test]
-fn loom_mpsc_blocks_of_one_sender() {
-    model(2, || {
-        let (sender, mut receiver) = unbounded_channel();
-        let sending =
-            thread::spawn(move || (0..5u32).for_each(|number| sender.send(number).unwrap()));
-        for number in 0..5 {
-            assert_eq!(block_on(receiver.recv()), Some(number));
-        }
-        assert_eq!(block_on(receiver.recv()), None);
-        sending.join().unwrap();
-    });
-}
-
 /// A weak sender becomes a strong one, or the channel has ended: not both.
 #[test]
 fn loom_mpsc_upgrade_against_the_last_drop() {
