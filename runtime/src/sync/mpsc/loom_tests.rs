@@ -279,6 +279,20 @@ fn loom_mpsc_cancelled_in_front_of_another() {
     });
 }
 
+/// The receiver of a closed channel waits for the last permit, with senders still there.
+#[test]
+fn loom_mpsc_last_permit_of_a_closed_channel() {
+    model(3, || {
+        let (sender, mut receiver) = channel::<u32>(1);
+        let permit = sender.clone().try_reserve_owned().unwrap();
+        let giving_up = thread::spawn(move || drop(permit));
+        receiver.close();
+        assert_eq!(block_on(receiver.recv()), None);
+        giving_up.join().unwrap();
+        drop(sender);
+    });
+}
+
 /// A permit is given up while another sender finds no room.
 #[test]
 fn loom_mpsc_permit_given_up_for_another() {
