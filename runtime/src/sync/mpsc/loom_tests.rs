@@ -355,6 +355,27 @@ fn loom_mpsc_blocks_come_back() {
     });
 }
 
+/// A sender that has claimed the last place of a block finds it, though others are in the next one already.
+#[test]
+fn loom_mpsc_blocks_wait_for_who_is_slow() {
+    model(3, || {
+        let (sender, mut receiver) = unbounded_channel();
+        let slow = sender.clone();
+        sender.send(0u32).unwrap();
+        let sending = thread::spawn(move || slow.send(9).unwrap());
+        sender.send(1).unwrap();
+        sender.send(2).unwrap();
+        sending.join().unwrap();
+        drop(sender);
+        let mut received = Vec::new();
+        while let Ok(number) = receiver.try_recv() {
+            received.push(number);
+        }
+        received.retain(|&number| number != 9);
+        assert_eq!(received, [0, 1, 2]);
+    });
+}
+
 /// A weak sender becomes a strong one, or the channel has ended: not both.
 #[test]
 fn loom_mpsc_upgrade_against_the_last_drop() {
