@@ -5,9 +5,11 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | [`mpmc`] | how do messages get from many to many, each to one? |
 //! | [`watch`] | how do many learn of the newest value? |
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
 //! | `wait_until` | how does it wait until something holds that is looked at under a lock? |
+//! | `snooze` | how does a thread wait for another one that is between two instructions? |
 //! | `generated` | how does an async loop become a stream? |
 
 #![cfg_attr(
@@ -16,6 +18,8 @@
 )]
 
 mod generated;
+pub mod mpmc;
+mod snooze;
 pub(crate) mod wait_queue;
 mod wait_until;
 pub mod watch;

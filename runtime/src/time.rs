@@ -29,6 +29,7 @@
 pub mod error;
 mod instant;
 mod interval;
+mod send_timeout;
 mod sleep;
 mod timeout;
 

@@ -14,7 +14,7 @@
 //!
 //! | arrow | made by | under the lock |
 //! |---|---|---|
-//! | IDLE -> WAITING | [`Wait::enqueue`], the holder | yes |
+//! | IDLE -> WAITING | [`Wait::enqueue`], [`Wait::enqueue_first`], the holder | yes |
 //! | WAITING -> WOKEN | [`Locked::wake_front`], anybody | yes |
 //! | WAITING -> IDLE | [`Wait::leave`], the holder | yes |
 //! | WOKEN -> IDLE | [`Wait::rearm`], the holder | no |
@@ -201,6 +201,25 @@ impl<'q, S, T> Wait<'q, S, T> {
     ///
     /// If it is in the list already, or the lock is another queue's.
     pub(crate) fn enqueue(self: Pin<&mut Self>, locked: &mut Locked<'q, S, T>, waker: Waker) {
+        self.fill(locked, waker);
+        // SAFETY: in no list. It is pinned, so that it stays where it is until it is dropped, and then leaves the list first; nobody has it exclusively
+        // meanwhile but through `Pin<&mut Self>`, whose methods make no exclusive reference to the node while it is in the list.
+        unsafe { locked.inner.waiters.push_back(self.address()) };
+    }
+
+    /// As [`enqueue`](Self::enqueue), but it is the next one to be woken: for who was woken in vain.
+    ///
+    /// # Panics
+    ///
+    /// If it is in the list already, or the lock is another queue's.
+    pub(crate) fn enqueue_first(self: Pin<&mut Self>, locked: &mut Locked<'q, S, T>, waker: Waker) {
+        self.fill(locked, waker);
+        // SAFETY: as in `enqueue`.
+        unsafe { locked.inner.waiters.push_front(self.address()) };
+    }
+
+    /// From IDLE to WAITING; the caller puts it into the list.
+    fn fill(&self, locked: &Locked<'q, S, T>, waker: Waker) {
         assert!(ptr::eq(self.queue, locked.queue), "another queue");
         assert!(
             self.phase() == Phase::Idle,
@@ -209,9 +228,6 @@ impl<'q, S, T> Wait<'q, S, T> {
         // SAFETY: not in the list, so that the slot is empty and the holder's.
         unsafe { self.node.put_waker(waker) };
         self.node.phase.wait();
-        // SAFETY: in no list. It is pinned, so that it stays where it is until it is dropped, and then leaves the list first; nobody has it exclusively
-        // meanwhile but through `Pin<&mut Self>`, whose methods make no exclusive reference to the node while it is in the list.
-        unsafe { locked.inner.waiters.push_back(self.address()) };
     }
 
     /// Ready when it was woken; as long as it is in the list the waker given last is the one to be woken. Notes why it waits.
@@ -540,6 +556,23 @@ mod tests {
             assert!(wait.as_mut().leave(&mut locked).is_some());
             assert!(wait.as_mut().leave(&mut locked).is_none());
             assert!(locked.is_empty());
+        }
+
+        #[test]
+        fn who_was_woken_in_vain_stands_at_the_front_again() {
+            let (queue, count) = (Turnstile::new(0), Arc::<Count>::default());
+            let mut robbed = waiting(&queue, &count);
+            let mut second = waiting(&queue, &count);
+            let_through(&queue);
+            robbed.as_mut().rearm();
+            let mut locked = queue.lock();
+            (robbed.as_mut()).enqueue_first(&mut locked, count.clone().into());
+            drop(locked);
+            let_through(&queue);
+            assert!(poll(&mut robbed, &count).is_ready());
+            assert!(poll(&mut second, &count).is_pending());
+            drop((robbed, second));
+            nobody_has(count);
         }
 
         #[test]

@@ -111,10 +111,6 @@ impl<T: Linked> List<T> {
     /// # Safety
     ///
     /// The node stands in no list, and stays alive and where it is until it is popped or removed.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the list's other end, so far used by tests only")
-    )]
     pub(crate) unsafe fn push_front(&mut self, node: NonNull<T>) {
         let old = self.front.replace(node);
         debug_assert!(old != Some(node), "pushed while in the list");
