@@ -43,7 +43,7 @@ fn loom_watch_a_wait_that_is_given_up_takes_nothing_from_another() {
             let mut wait = pin!(gone.changed());
             let _ = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         });
-        let sending = thread::spawn(move || drop(sender.send_replace(1)));
+        let sending = thread::spawn(move || assert_eq!(sender.send_replace(1), 0));
         block_on(stays.changed()).unwrap();
         leaving.join().unwrap();
         sending.join().unwrap();
