@@ -200,6 +200,8 @@ fn loom_broadcast_a_receiver_goes_while_its_messages_are_overwritten() {
             assert_eq!(stays.try_recv(), Ok(Box::new(n)));
         }
         going.join().unwrap();
+        sender.send(Box::new(4)).unwrap();
+        assert_eq!(stays.try_recv(), Ok(Box::new(4)));
         assert!(sender.is_empty());
     });
 }

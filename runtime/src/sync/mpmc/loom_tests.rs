@@ -155,6 +155,21 @@ fn loom_mpmc_two_messages_meet_one_who_begins_to_wait() {
 }
 
 #[test]
+fn loom_mpmc_two_that_wait_are_woken_by_two_messages() {
+    model(|| {
+        let (sender, receiver) = channel(2);
+        let first = Polled::waiting(receiver.recv());
+        let second = Polled::waiting(receiver.recv());
+        let other = sender.clone();
+        let sending = thread::spawn(move || other.try_send(1).unwrap());
+        sender.try_send(2).unwrap();
+        sending.join().unwrap();
+        let first = first.output(Poll::Pending).unwrap();
+        assert_eq!(first + second.output(Poll::Pending).unwrap(), 3);
+    });
+}
+
+#[test]
 fn loom_mpmc_a_woken_receiver_that_is_dropped_wakes_the_next() {
     model(|| {
         let (sender, receiver) = channel(1);
