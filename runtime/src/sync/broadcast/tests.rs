@@ -106,17 +106,6 @@ fn what_nobody_will_read_is_dropped() {
 }
 
 #[test]
-fn a_channel_that_goes_drops_what_is_in_it() {
-    let (sender, receiver) = channel(4);
-    let message = Arc::new(());
-    sender.send(message.clone()).unwrap();
-    std::mem::forget(sender);
-    assert_eq!(Arc::strong_count(&message), 2);
-    drop(receiver);
-    assert_eq!(Arc::strong_count(&message), 1);
-}
-
-#[test]
 fn the_end_comes_behind_the_last_message() {
     let (sender, mut receiver) = channel(2);
     let other = sender.clone();

@@ -446,3 +446,67 @@ fn loom_mpmc_two_threads_that_block() {
         sending.join().unwrap();
     });
 }
+
+/// Of two that wait, one gives up while everybody is told of the end.
+#[test]
+fn loom_mpmc_a_wait_is_given_up_while_the_channel_closes() {
+    model(|| {
+        let (sender, receiver) = channel::<i32>(1);
+        let gone = Polled::waiting(receiver.recv());
+        let stays = Polled::waiting(receiver.recv());
+        let closing = thread::spawn(move || drop(sender));
+        drop(gone);
+        closing.join().unwrap();
+        assert_eq!(stays.output(Poll::Pending), Err(RecvError));
+    });
+    model(|| {
+        let (sender, receiver) = channel(1);
+        sender.try_send(1).unwrap();
+        let gone = Polled::waiting(sender.send(2));
+        let stays = Polled::waiting(sender.send(3));
+        let closing = thread::spawn(move || drop(receiver));
+        drop(gone);
+        closing.join().unwrap();
+        assert_eq!(stays.output(Poll::Pending), Err(SendError(3)));
+    });
+}
+
+/// Two take one message each, of a full channel, and two wait for room.
+#[test]
+fn loom_mpmc_two_that_wait_get_the_room_of_two() {
+    model(|| {
+        let (sender, receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        let first = Polled::waiting(sender.send(3));
+        let mut second = Polled::new(sender.send(4));
+        let other = receiver.clone();
+        let receiving = thread::spawn(move || {
+            assert_eq!(other.try_recv(), Ok(1));
+            assert_eq!(other.try_recv(), Ok(2));
+        });
+        let polled = second.poll();
+        receiving.join().unwrap();
+        assert_eq!(first.output(Poll::Pending), Ok(()));
+        assert_eq!(second.output(polled), Ok(()));
+        assert!(receiver.is_full());
+    });
+}
+
+/// A message that is sent to nobody in particular meets one who gives up, one who begins to wait, and one who comes by.
+#[test]
+fn loom_mpmc_a_wake_that_is_passed_on_meets_one_who_begins_to_wait() {
+    model(|| {
+        let (sender, receiver) = channel(1);
+        let gone = Polled::waiting(receiver.recv());
+        sender.try_send(1).unwrap();
+        let other = receiver.clone();
+        let coming = thread::spawn(move || {
+            let mut recv = Polled::new(other.recv());
+            recv.poll().map(Result::unwrap)
+        });
+        drop(gone);
+        assert_eq!(coming.join().unwrap(), Poll::Ready(1));
+        assert!(sender.is_empty());
+    });
+}
