@@ -3,12 +3,18 @@
 use super::*;
 use crate::sys::sync::thread;
 use crate::util::block_on::block_on;
-use std::pin::pin;
 use std::task::Waker;
+
+/// Every interleaving with at most three preemptions.
+fn model(run: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound.get_or_insert(3);
+    model.check(run);
+}
 
 #[test]
 fn loom_watch_a_change_is_seen() {
-    loom::model(|| {
+    model(|| {
         let (sender, mut receiver) = channel(0);
         let sending = thread::spawn(move || sender.send(1).unwrap());
         block_on(receiver.changed()).unwrap();
@@ -19,7 +25,7 @@ fn loom_watch_a_change_is_seen() {
 
 #[test]
 fn loom_watch_two_receivers_see_the_end() {
-    loom::model(|| {
+    model(|| {
         let (sender, mut first) = channel(0);
         let mut second = first.clone();
         let other = thread::spawn(move || {
@@ -36,23 +42,23 @@ fn loom_watch_two_receivers_see_the_end() {
 
 #[test]
 fn loom_watch_a_wait_that_is_given_up_takes_nothing_from_another() {
-    loom::model(|| {
+    model(|| {
         let (sender, mut stays) = channel(0);
         let mut gone = stays.clone();
-        let leaving = thread::spawn(move || {
-            let mut wait = pin!(gone.changed());
-            let _ = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        });
+        let mut wait = Box::pin(gone.changed());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(wait.as_mut().poll(&mut cx).is_pending());
         let sending = thread::spawn(move || assert_eq!(sender.send_replace(1), 0));
+        drop(wait);
         block_on(stays.changed()).unwrap();
-        leaving.join().unwrap();
         sending.join().unwrap();
+        assert_eq!(gone.has_changed(), Err(RecvError(())));
     });
 }
 
 #[test]
 fn loom_watch_closed_when_the_last_receiver_goes() {
-    loom::model(|| {
+    model(|| {
         let (sender, first) = channel(0);
         let second = first.clone();
         let going = thread::spawn(move || drop(first));
@@ -66,7 +72,7 @@ fn loom_watch_closed_when_the_last_receiver_goes() {
 
 #[test]
 fn loom_watch_what_is_waited_for_is_found() {
-    loom::model(|| {
+    model(|| {
         let (sender, mut receiver) = channel(0);
         let sending = thread::spawn(move || {
             sender.send(1).unwrap();
