@@ -65,6 +65,24 @@ fn loom_broadcast_a_receiver_that_begins_to_wait_gets_the_message() {
     });
 }
 
+/// And leaves the slot as it has to be for the next one.
+#[test]
+fn loom_broadcast_a_message_is_read_as_soon_as_it_is_there() {
+    model(|| {
+        let (sender, mut receiver) = channel(1);
+        let sending = thread::spawn(move || {
+            sender.send(Box::new(1)).unwrap();
+            sender
+        });
+        let first = receiver.try_recv();
+        let sender = sending.join().unwrap();
+        assert_eq!(first.or_else(|_| receiver.try_recv()), Ok(Box::new(1)));
+        sender.send(Box::new(2)).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(Box::new(2)));
+        assert!(sender.is_empty());
+    });
+}
+
 #[test]
 fn loom_broadcast_a_receiver_that_begins_to_wait_learns_of_the_end() {
     model(|| {
