@@ -5,8 +5,8 @@
 //!
 //! | who | does |
 //! |---|---|
-//! | a sender that finds no room | locks; raises the flag (and passes the rare fence) if it is down; tries again if it would be the first; otherwise stands in the queue |
-//! | the receiver, after each message | publishes the head; passes the frequent fence; if the flag is up, gives |
+//! | a sender that finds no room | locks; raises the flag (and passes a full fence) if it is down; tries again if it would be the first; otherwise stands in the queue |
+//! | the receiver, after each message | publishes the head; passes a full fence; if the flag is up, gives |
 //! | who gives permits up | exchanges the tail; passes a full fence; if the flag is up, gives |
 //! | who gives, under the lock | as long as there is room for the first: reserves it, tells it, takes it out; lowers the flag when the queue is empty |
 //! | who leaves the queue | gives: those behind it may fit |
@@ -18,17 +18,16 @@
 //! received, a permit is used or given up.
 //!
 //! So room is given after each message that is received, not after half the capacity: a receiver that takes one message and then waits for something else, which is the sender's
-//! to do, would wait for ever. What this costs: the frequent fence is a full one for small channels (12 ns a message). For large ones it is one of the compiler's only, and the rare one is
-//! `membarrier` ([`barrier`]), 0.2 to 3 us once until the queue is empty again, which is not before as many messages as the channel holds were sent.
+//! to do, would wait for ever. What this costs is a full fence for each message, about 5 ns.
 //!
 //! Rejected: a semaphore that every message takes from and gives to (a locked instruction more on each side); the flag as a bit of the tail (the receiver would read the
-//! senders' line with each message).
+//! senders' line with each message); a fence of the compiler's for the receiver and `membarrier` for the sender that waits, which is dearer even with room for 128
+//! (docs/decisions/room.md).
 
 use super::own_line::OwnLine;
 use super::rx_waker::RxWaker;
 use super::tail::{Claim, Head, Position, Refused, Tail, UNBOUNDED};
 use crate::sync::wait_queue::{Locked, Phase, Wait, WaitQueue};
-use crate::sys::barrier;
 use crate::sys::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::util::wait_reason::{self, WaitReason};
 use crate::util::wakers::Wakers;
@@ -36,15 +35,11 @@ use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-/// From this capacity on the receiver's fence is free and the waiting sender's a system call: 64 full fences cost what one of those does.
-const LARGE: u64 = 64;
-
 /// The places of a channel, how many there are, and who waits for one.
 pub(super) struct Room {
     pub(super) tail: OwnLine<Tail>,
     head: OwnLine<Head>,
     capacity: u64,
-    fences: Fences,
     /// Whether the queue may be other than empty. Changes under its lock.
     is_waited_for: AtomicBool,
     queue: WaitQueue<(), Ask>,
@@ -59,54 +54,12 @@ struct Ask {
     is_granted: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fences {
-    /// Nobody ever waits for room.
-    None,
-    /// Full ones on both sides.
-    Full,
-    /// The compiler's for the receiver, `membarrier` for who waits.
-    Asymmetric,
-}
-
-impl Fences {
-    fn of(capacity: u64) -> Self {
-        // Before the channel is seen by anybody, so that everybody agrees.
-        barrier::init();
-        match capacity {
-            UNBOUNDED => Self::None,
-            LARGE.. if barrier::is_asymmetric() => Self::Asymmetric,
-            _ => Self::Full,
-        }
-    }
-
-    /// Between the receiver's store of the head and its look at the flag.
-    #[inline]
-    fn frequent(self) {
-        match self {
-            Self::None => {}
-            Self::Full => fence(Ordering::SeqCst),
-            Self::Asymmetric => barrier::light_or_slow(),
-        }
-    }
-
-    /// Between the sender's store of the flag and its look at the head.
-    fn rare(self) {
-        match self {
-            Self::None => {}
-            Self::Full => fence(Ordering::SeqCst),
-            Self::Asymmetric => barrier::heavy(),
-        }
-    }
-}
-
 impl Room {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             tail: OwnLine(Tail::new()),
             head: OwnLine(Head::new()),
             capacity,
-            fences: Fences::of(capacity),
             is_waited_for: AtomicBool::new(false),
             queue: WaitQueue::new(()),
             rx_waker: RxWaker::new(),
@@ -186,7 +139,7 @@ impl Room {
 
     /// Permits were given up: somebody may wait for the room.
     pub(super) fn gave_up(&self) {
-        // ORDERING: SeqCst, partner of the rare fence in `stand`: this gives what was given up, or the other finds it.
+        // ORDERING: SeqCst, partner of the fence in `stand`: this gives what was given up, or the other finds it.
         fence(Ordering::SeqCst);
         if self.has_queue() {
             self.give();
@@ -204,8 +157,11 @@ impl Room {
     #[inline]
     pub(super) fn received(&self, head: Position) {
         self.head.0.store(head);
-        // ORDERING: partner of the rare fence in `stand`: this gives the room, or the other finds it.
-        self.fences.frequent();
+        if self.capacity == UNBOUNDED {
+            return;
+        }
+        // ORDERING: SeqCst, partner of the fence in `stand`: this gives the room, or the other finds it.
+        fence(Ordering::SeqCst);
         if self.has_queue() {
             self.give();
         }
@@ -292,8 +248,8 @@ impl Room {
         if !self.has_queue() {
             // ORDERING: Relaxed: ordered by the fence.
             self.is_waited_for.store(true, Ordering::Relaxed);
-            // ORDERING: partner of the fences in `received` and `gave_up`.
-            self.fences.rare();
+            // ORDERING: SeqCst, partner of the fences in `received` and `gave_up`.
+            fence(Ordering::SeqCst);
         }
         let at_once = if locked.is_empty() {
             self.reserve_now(wanted)
