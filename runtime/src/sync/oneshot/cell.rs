@@ -163,6 +163,7 @@ impl<T, S: OneSide> End<T, S> {
         self.poll_registered(waker, seen)
     }
 
+    #[inline(never)]
     fn poll_registered(&mut self, waker: &Waker, mut seen: Seen) -> Poll<Seen> {
         loop {
             let is_alone = seen.has_ended(S::SIDE.other());
@@ -243,6 +244,8 @@ impl<T, S: OneSide> End<T, S> {
 }
 
 impl<T, S: OneSide> Drop for End<T, S> {
+    /// Not where a value is sent and received, and kept out of what is inlined there.
+    #[inline(never)]
     fn drop(&mut self) {
         let ended = self.cell().state.end(S::SIDE);
         // SAFETY: this side has ended by what the verdict says, and this is its drop.
@@ -313,7 +316,7 @@ impl<T> Cell<T> {
         }
     }
 
-    /// All is moved out first: a destructor that panics keeps the others from nothing.
+    /// All is moved out first, so that a destructor that panics does not keep the others from running.
     ///
     /// # Safety
     ///

@@ -1,8 +1,8 @@
 //! What does a receiver hold?
 //!
 //! Its end of the cell, or in its place a mark that says why there is none. One pointer, which is moved as one word. Rejected: an enum beside the end, two words. The
-//! compiler moves those as one of 16 bytes, and a load of 16 bytes waits until the two stores of 8 that it follows have left the core; with ends of three fields that was
-//! more than half the time of making a pair.
+//! compiler moves those as one of 16 bytes, and a load of 16 bytes waits until the two stores of 8 that it follows have left the core; with ends of three fields a
+//! profile put more than half of the time of making a pair there.
 
 use super::cell::End;
 use super::state::Rx;
