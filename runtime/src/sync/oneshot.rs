@@ -7,6 +7,7 @@
 //! | `oneshot` | what the two sides offer |
 //! | `oneshot/state` | who may touch what in the cell they share: one word, without unsafe |
 //! | `oneshot/cell` | the cell itself |
+//! | `oneshot/held` | what a receiver holds, before and after |
 //! | [`error`] | how it can fail |
 //!
 //! # Examples
@@ -25,6 +26,7 @@
 
 mod cell;
 pub mod error;
+mod held;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod state;
@@ -36,7 +38,8 @@ use crate::util::budget;
 use crate::util::wait_reason::{self, WaitReason};
 use cell::End;
 use error::{RecvError, TryRecvError};
-use state::Side;
+use held::{Held, Mark};
+use state::{Side, Tx};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -59,19 +62,20 @@ use std::task::{Context, Poll, ready};
 /// std::thread::spawn(move || sender.send("done"));
 /// assert_eq!(receiver.blocking_recv(), Ok("done"));
 /// ```
+#[inline]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = cell::ends();
     (
         Sender { end: sender },
         Receiver {
-            state: Held::Open(receiver),
+            held: Held::open(receiver),
         },
     )
 }
 
 /// Sends the value. Dropping it tells the receiver that none comes.
 pub struct Sender<T> {
-    end: End<T>,
+    end: End<T, Tx>,
 }
 
 /// The future of the value.
@@ -90,16 +94,12 @@ pub struct Sender<T> {
 /// dropped. Dropping the receiver drops the value.
 #[must_use = "a receiver does nothing until it is awaited or polled"]
 pub struct Receiver<T> {
-    state: Held<T>,
+    held: Held<T>,
 }
 
-enum Held<T> {
-    Open(End<T>),
-    /// Closed by its own side, and there was no value.
-    Closed,
-    /// The future has given its output.
-    Done,
-}
+// Moved as one word each.
+const _: () = assert!(size_of::<Sender<[u64; 4]>>() == size_of::<usize>());
+const _: () = assert!(size_of::<Option<Receiver<[u64; 4]>>>() == size_of::<usize>());
 
 impl<T> Sender<T> {
     /// Gives the value to the receiver, without waiting.
@@ -187,10 +187,10 @@ impl<T> Receiver<T> {
     /// assert!(receiver.try_recv().is_err());
     /// ```
     pub fn close(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, Held::Closed) {
-            Held::Open(end) => end.leave().map_or_else(Held::Open, |()| Held::Closed),
-            other => other,
-        };
+        let left = self.held.take(Mark::Closed).map(End::leave);
+        if let Some(Err(end)) = left {
+            self.held = Held::open(end);
+        }
     }
 
     /// The value, if it is there, without waiting. It is given once.
@@ -199,15 +199,12 @@ impl<T> Receiver<T> {
     ///
     /// [`TryRecvError::Empty`] while it may still come, [`TryRecvError::Closed`] if it does not or was received.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let Held::Open(end) = &mut self.state else {
-            return Err(TryRecvError::Closed);
-        };
-        if !end.is_alone() {
-            return Err(TryRecvError::Empty);
-        }
-        end.settle_waker();
-        let value = end.take_value();
-        self.state = Held::Done;
+        let end = self.held.end().ok_or(TryRecvError::Closed)?;
+        let seen = end.try_alone().ok_or(TryRecvError::Empty)?;
+        let value = self
+            .held
+            .take(Mark::Done)
+            .and_then(|end| end.into_value(seen));
         value.ok_or(TryRecvError::Closed)
     }
 
@@ -227,20 +224,24 @@ impl<T> Receiver<T> {
     /// Whether the future has given its output, so that it must not be polled again.
     #[must_use]
     pub fn is_terminated(&self) -> bool {
-        self.is_done()
+        self.held.is_done()
     }
 
     /// Whether no value is there to be received: not yet, or never.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        match &self.state {
-            Held::Open(end) => !end.load().is_sent(),
-            Held::Closed | Held::Done => true,
-        }
+        self.held.end().is_none_or(|end| !end.load().is_sent())
     }
 
-    fn is_done(&self) -> bool {
-        matches!(self.state, Held::Done)
+    /// What polling it gives when it holds no end.
+    #[cold]
+    fn finish(&mut self) -> Result<T, RecvError> {
+        assert!(
+            !self.held.is_done(),
+            "a oneshot::Receiver was polled after it has given its output"
+        );
+        self.held = Held::marked(Mark::Done);
+        Err(RecvError)
     }
 }
 
@@ -249,20 +250,20 @@ impl<T> Unpin for Receiver<T> {}
 impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let value = match &mut self.state {
-            Held::Open(end) => {
-                if end.poll_alone(cx.waker()).is_pending() {
-                    wait_reason::note(WaitReason::Oneshot);
-                    return Poll::Pending;
-                }
-                ready!(budget::poll_take(cx));
-                end.take_value()
-            }
-            Held::Closed => None,
-            Held::Done => panic!("a oneshot::Receiver was polled after it has given its output"),
+        let Some(end) = self.held.end_mut() else {
+            return Poll::Ready(self.finish());
         };
-        self.state = Held::Done;
+        let Poll::Ready(seen) = end.poll_alone(cx.waker()) else {
+            wait_reason::note(WaitReason::Oneshot);
+            return Poll::Pending;
+        };
+        ready!(budget::poll_take(cx));
+        let value = self
+            .held
+            .take(Mark::Done)
+            .and_then(|end| end.into_value(seen));
         Poll::Ready(value.ok_or(RecvError))
     }
 }
@@ -278,10 +279,10 @@ impl<T> fmt::Debug for Sender<T> {
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Receiver");
-        match &self.state {
-            Held::Open(end) => shown.field("is_sender_gone", &end.load().has_ended(Side::Sender)),
-            Held::Closed => shown.field("is_closed", &true),
-            Held::Done => shown.field("is_terminated", &true),
+        match self.held.end() {
+            Some(end) => shown.field("is_sender_gone", &end.load().has_ended(Side::Sender)),
+            None if self.held.is_done() => shown.field("is_terminated", &true),
+            None => shown.field("is_closed", &true),
         };
         shown.finish_non_exhaustive()
     }

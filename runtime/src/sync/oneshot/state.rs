@@ -55,19 +55,36 @@ pub(super) enum Side {
     Receiver,
 }
 
+/// One of the two, as a type.
+pub(super) trait OneSide {
+    const SIDE: Side;
+}
+
+pub(super) struct Tx;
+pub(super) struct Rx;
+
+impl OneSide for Tx {
+    const SIDE: Side = Side::Sender;
+}
+
+impl OneSide for Rx {
+    const SIDE: Side = Side::Receiver;
+}
+
 /// What who ends owes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 #[must_use = "the cell has to be freed, or a waker woken"]
 pub(super) enum Ended {
     /// Nothing: the cell belongs to the other side now.
     First,
     /// To move the other's waker out, to say so by [`State::waker_taken`], and then to wake it.
-    FirstAndWake,
-    /// To free the cell.
-    Last,
+    FirstAndWake(Seen),
+    /// To drop what the cell holds, and to free it: nobody changes the word any more.
+    Last(Seen),
 }
 
 impl Side {
+    #[inline]
     fn waker(self) -> u8 {
         match self {
             Self::Sender => TX_WAKER,
@@ -75,6 +92,7 @@ impl Side {
         }
     }
 
+    #[inline]
     fn ended(self) -> u8 {
         match self {
             Self::Sender => ENDED,
@@ -82,6 +100,7 @@ impl Side {
         }
     }
 
+    #[inline]
     pub(super) fn other(self) -> Self {
         match self {
             Self::Sender => Self::Receiver,
@@ -92,6 +111,7 @@ impl Side {
 
 impl Seen {
     /// Whether a value is there.
+    #[inline]
     pub(super) fn is_sent(self) -> bool {
         self.0 & SENT != 0
     }
@@ -107,9 +127,22 @@ impl Seen {
     pub(super) fn has_waker(self, side: Side) -> bool {
         self.0 & side.waker() != 0
     }
+
+    /// Whether anything is in the cell that has to be dropped.
+    #[inline]
+    pub(super) fn holds_anything(self) -> bool {
+        self.0 & (SENT | RX_WAKER | TX_WAKER) != 0
+    }
+
+    /// The same after the value was moved out.
+    #[inline]
+    pub(super) fn without_value(self) -> Self {
+        Self(self.0 & !SENT)
+    }
 }
 
 impl State {
+    #[inline]
     pub(super) fn new() -> Self {
         Self(AtomicU8::new(0))
     }
@@ -120,40 +153,39 @@ impl State {
         Seen(self.0.load(Ordering::Acquire))
     }
 
-    /// The sender ends and leaves a value, which it has put in its place before.
+    /// The sender ends and leaves a value, which it has put in its place before, having seen that it may.
     #[inline]
-    pub(super) fn send(&self) -> Ended {
-        self.end_with(Side::Sender, ENDED | SENT)
+    pub(super) fn send(&self, seen: Seen) -> Ended {
+        self.end_with(Side::Sender, ENDED | SENT, seen)
     }
 
     /// A side ends, and leaves no value.
+    #[inline]
     pub(super) fn end(&self, side: Side) -> Ended {
-        self.end_with(side, side.ended())
+        self.end_with(side, side.ended(), self.load())
     }
 
     #[inline]
-    fn end_with(&self, side: Side, bits: u8) -> Ended {
+    fn end_with(&self, side: Side, bits: u8, mut now: Seen) -> Ended {
         let other = side.other();
-        let mut now = self.load();
         while !now.has_ended(other) {
-            // ORDERING: Release, partner of `load`: the value, or the end of the use of the cell. What the other has written, its waker too, is acquired by the `load`
-            // of who settles or frees; this one's own Acquire, if it fails, is for whoever forgets that.
+            // ORDERING: Release for the value, or the end of the use of the cell, to `load`; Acquire for the other's waker, from its `put_waker`.
             let changed = self.0.compare_exchange_weak(
                 now.0,
                 now.0 | bits,
-                Ordering::Release,
+                Ordering::AcqRel,
                 Ordering::Acquire,
             );
             match changed {
-                Ok(_) if now.has_waker(other) => return Ended::FirstAndWake,
+                Ok(_) if now.has_waker(other) => return Ended::FirstAndWake(Seen(now.0 | bits)),
                 Ok(_) => return Ended::First,
                 Err(word) => now = Seen(word),
             }
         }
         if now.has_waker(side) {
-            self.wait_for_waker(side);
+            now = self.wait_for_waker(side);
         }
-        Ended::Last
+        Ended::Last(now)
     }
 
     /// The other side's waker was moved out by who has ended first. From now on the cell is the other's: `self` is all atomic, so that a reference to it may outlive it
@@ -167,7 +199,7 @@ impl State {
     /// Says that a side's waker is in its place. Fails if the other has ended, or the word is not what was seen.
     pub(super) fn put_waker(&self, side: Side, seen: Seen) -> Result<(), Seen> {
         debug_assert!(!seen.has_ended(side.other()) && !seen.has_waker(side));
-        // ORDERING: Release, partner of the `load` of who has ended, by way of its exchange: the waker. Acquire if it fails, as `load`.
+        // ORDERING: Release, partner of the exchange in `end_with`: the waker. Acquire if it fails, as `load`.
         let changed = self.0.compare_exchange(
             seen.0,
             seen.0 | side.waker(),
@@ -190,13 +222,8 @@ impl State {
 
     /// Waits until the other side, which has ended, has moved this side's waker out.
     #[cold]
-    pub(super) fn wait_for_waker(&self, side: Side) {
+    pub(super) fn wait_for_waker(&self, side: Side) -> Seen {
         short_wait::until(|| !self.load().has_waker(side));
-    }
-
-    /// The receiver has moved the value out, and is alone.
-    pub(super) fn value_taken(&self, seen: Seen) {
-        // ORDERING: Relaxed: nobody else is there.
-        self.0.store(seen.0 & !SENT, Ordering::Relaxed);
+        self.load()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::{RecvError, TryRecvError};
 use super::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -104,7 +105,11 @@ fn a_sender_learns_of_the_end_of_the_receiver() {
         assert!(!sender.is_closed());
         if closes {
             receiver.close();
+            assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+            assert!(!receiver.is_terminated() && receiver.is_empty());
             assert_eq!(poll(&mut receiver, &count), Poll::Ready(Err(RecvError)));
+            receiver.close();
+            assert!(receiver.is_terminated());
         }
         drop(receiver);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
@@ -124,6 +129,36 @@ fn wakers_of_who_ended_are_dropped_with_the_cell() {
     sender.send(3).unwrap();
     drop(receiver);
     assert_eq!(Arc::strong_count(&count), 1, "a waker leaked");
+}
+
+#[test]
+fn a_waker_that_panics_when_dropped_keeps_nothing_else() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("of a waker");
+        }
+    }
+    for is_received in [false, true] {
+        let value = Arc::new(());
+        let (mut sender, mut receiver) = channel();
+        let waker = Waker::from(Arc::new(Panics));
+        let mut cx = Context::from_waker(&waker);
+        assert!(sender.poll_closed(&mut cx).is_pending());
+        drop(waker);
+        sender.send(value.clone()).unwrap();
+        let ending = AssertUnwindSafe(move || {
+            if is_received {
+                let _value = receiver.try_recv();
+            }
+            drop(receiver);
+        });
+        assert!(catch_unwind(ending).is_err());
+        assert_eq!(Arc::strong_count(&value), 1, "a value leaked");
+    }
 }
 
 #[test]
