@@ -2,6 +2,8 @@
 //!
 //! Each is a program that ends by itself and asserts what it shows; here each is a module, whose `main` is called. (The example of filch-http is a server, and has a test of its own.)
 
+#[path = "../../net/examples/chat.rs"]
+mod chat;
 #[path = "../../net/examples/crawler.rs"]
 mod crawler;
 #[path = "../../runtime/examples/pipeline.rs"]
@@ -16,6 +18,11 @@ mod simulation;
 use filch_tests::guard::within_reason;
 use std::fs;
 use std::path::Path;
+
+#[test]
+fn chat() {
+    within_reason(chat::main).unwrap();
+}
 
 #[test]
 fn crawler() {
