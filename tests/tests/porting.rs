@@ -1,7 +1,8 @@
 //! Is porting from tokio search and replace?
 //!
 //! `tests/porting` has three programs as they were written for tokio (`*.rs.tokio`) and the same for filch. docs/PORTING.md has a table of replacements. The one, with the replacements of the
-//! other, has to be the third; the page has to show every line that differs; and the ported programs have to do what they are for.
+//! other, has to be the third; the page has to show every line that differs; and the ported programs have to do what they are for. A fourth file has nothing but names, all of which
+//! have to be there.
 
 // As the replacements leave them: sorting the imports would hide what has changed.
 #[rustfmt::skip]
@@ -10,6 +11,10 @@ mod chat;
 #[rustfmt::skip]
 #[path = "../porting/echo.rs"]
 mod echo;
+#[rustfmt::skip]
+#[path = "../porting/names.rs"]
+#[expect(unused_imports, reason = "that they can be imported is all")]
+mod names;
 #[rustfmt::skip]
 #[path = "../porting/store.rs"]
 #[expect(dead_code, reason = "its `main` is for the program")]
@@ -33,7 +38,7 @@ const PROGRAMS: [&str; 3] = ["echo", "chat", "store"];
 #[test]
 fn each_program_is_its_original_with_the_replacements_of_the_page() {
     let table = replacements(&read("docs/PORTING.md"));
-    for name in PROGRAMS {
+    for name in PROGRAMS.into_iter().chain(["names"]) {
         let (original, ported) = program(name);
         assert_eq!(ported, replaced(original, &table), "{name}");
     }
