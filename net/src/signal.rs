@@ -20,6 +20,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+pub mod unix {
+    //! The same under the path that tokio has for it.
+
+    #[doc(no_inline)]
+    pub use super::{Signal, SignalKind, signal};
+}
+
 /// Which signal.
 ///
 /// # Source

@@ -16,7 +16,7 @@
 //!
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
 //!   starts many at once.
-//! - [`select!`] waits for the first of several futures, [`join!`] and [`try_join!`] for all of them; [`future`] has what futures can be told by methods.
+//! - [`select!`] waits for the first of several futures, [`join!`] and [`try_join!`] for all of them, [`pin!`] is for loops around them; [`future`] has what futures can be told by methods.
 //! - [`#[filch::main]`](macro@main) and [`#[filch::test]`](macro@test) start a runtime for a program or a test (cargo feature `macros`, on by default).
 //! - [`task`] has what a task knows of itself, [`task_local!`] what belongs to one; [`runtime::RuntimeMetrics`] says what happens.
 //! - [`scope()`], [`try_scope`] and [`blocking_scope`] return when all tasks that were started in them have ended, whatever happens; [`task::JoinSet`] gives results as they

@@ -150,6 +150,29 @@ impl Runtime {
         self.handle.spawn_pinned(make)
     }
 
+    /// Runs a blocking function on the pool for such, from any thread; see [`filch::spawn_blocking`](crate::spawn_blocking).
+    ///
+    /// # Panics
+    ///
+    /// If the pool has no thread and none can be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let sum = rt.spawn_blocking(|| (1..=1000).sum::<u64>());
+    /// assert_eq!(rt.block_on(sum).unwrap(), 500_500);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, function: F) -> crate::JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle.spawn_blocking(function)
+    }
+
     /// A handle by which others can use the runtime; it does not keep it running.
     #[must_use]
     pub fn handle(&self) -> &Handle {

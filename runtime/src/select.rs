@@ -17,6 +17,7 @@
 pub(crate) mod armed;
 mod join;
 pub(crate) mod maybe_done;
+mod pin;
 pub(crate) mod turns;
 
 use crate::sys::rng;

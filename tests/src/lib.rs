@@ -37,6 +37,8 @@
 //! | `stress` | does it all hold with more workers than cores and everything mixed? |
 //! | `leak` | are threads, descriptors and memory given back? |
 //! | `regressions` | does what was wrong once stay right? |
+//! | `examples` | do the examples show what they say? |
+//! | `porting` | is porting from tokio search and replace? |
 //! | `layering` | does the source keep to the import table, and the lock file to its promise? |
 //!
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.

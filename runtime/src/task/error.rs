@@ -127,6 +127,31 @@ impl fmt::Debug for JoinError {
 
 impl std::error::Error for JoinError {}
 
+/// So that `task.await??` works where the task's errors are those of I/O. The kind is `Other`, and the [`JoinError`] is inside.
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+///
+/// async fn both() -> io::Result<u32> {
+///     let one = filch::spawn(async { io::Result::Ok(1) });
+///     let two = filch::spawn(async { io::Result::<u32>::Ok(panic!("oh")) });
+///     Ok(one.await?? + two.await??)
+/// }
+///
+/// let rt = filch::Runtime::new()?;
+/// let error = rt.block_on(both()).unwrap_err();
+/// assert_eq!(error.to_string(), "task panicked: oh");
+/// assert!(error.downcast::<filch::JoinError>().unwrap().is_panic());
+/// # Ok::<(), io::Error>(())
+/// ```
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(error)
+    }
+}
+
 // A panic payload is `Send` but not `Sync`; it is only ever reached by value (`into_panic`) or, as a string, read-only.
 // SAFETY: `&JoinError` gives access to the payload only through `message`, which downcasts to `&'static str` or `String`,
 // both of which are `Sync`.
