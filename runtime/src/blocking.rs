@@ -33,6 +33,7 @@ use crate::sys::sync::thread::{self, JoinHandle, ThreadId};
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use crate::util::shield::shield;
 use channel::{Receiver, RecvTimeoutError, Sender};
+pub(crate) use roster::Counts;
 use roster::{Roster, StartFailed, Submit, Take};
 use std::fmt;
 use std::io;
@@ -149,6 +150,11 @@ impl Pool {
     pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> bool {
         self.close();
         self.shared.join(timeout)
+    }
+
+    /// How many threads there are, how many of them have nothing to do, and how many jobs wait. Takes the lock.
+    pub(crate) fn counts(&self) -> Counts {
+        self.shared.state.lock().roster.counts()
     }
 
     #[cfg(test)]

@@ -16,6 +16,12 @@
 //!
 //! - [`spawn()`] starts a task; its [`JoinHandle`] gives the output, or detaches it when dropped. [`spawn_batch`]
 //!   starts many at once.
+//! - [`select!`] waits for the first of several futures, [`join!`] and [`try_join!`] for all of them; [`future`] has what futures can be told by methods.
+//! - [`#[filch::main]`](macro@main) and [`#[filch::test]`](macro@test) start a runtime for a program or a test (cargo feature `macros`, on by default).
+//! - [`task`] has what a task knows of itself, [`task_local!`] what belongs to one; [`runtime::RuntimeMetrics`] says what happens.
+//! - [`scope()`], [`try_scope`] and [`blocking_scope`] return when all tasks that were started in them have ended, whatever happens; [`task::JoinSet`] gives results as they
+//!   come.
+//! - [`spawn_local`] and [`Runtime::spawn_pinned`] run futures that are not [`Send`], each on one worker's thread.
 //! - [`time`] has sleeps, timeouts and intervals; [`io`] wraps descriptors; the crate `filch-net` has sockets on top of it.
 //! - [`spawn_blocking`] takes calls that block. A task that computes for long costs itself only: its siblings are taken over by
 //!   other workers, and where all are stuck by spare ones
@@ -46,19 +52,46 @@ pub(crate) mod util;
 #[doc(hidden)]
 #[path = "bench_doors.rs"]
 pub mod __bench;
+#[cfg(not(any(loom, shuttle)))]
+#[doc(hidden)]
+#[path = "macro_doors.rs"]
+pub mod __macros;
 #[cfg(not(shuttle))]
 pub(crate) mod blocking;
 #[cfg(not(any(loom, shuttle)))]
+mod entry;
+#[cfg(not(any(loom, shuttle)))]
+pub mod future;
+#[cfg(not(any(loom, shuttle)))]
 pub mod io;
 #[cfg(not(any(loom, shuttle)))]
+mod join_set;
+#[cfg(not(any(loom, shuttle)))]
 pub mod runtime;
+#[cfg(not(any(loom, shuttle)))]
+pub mod scope;
+#[cfg(not(any(loom, shuttle)))]
+mod select;
+#[cfg(loom)]
+pub mod scope {
+    //! Of scopes, what is modelled.
+
+    pub use group::CancelReason;
+
+    mod group;
+    mod turn;
+}
 #[cfg(not(any(loom, shuttle)))]
 mod spawn;
 #[cfg(not(any(loom, shuttle)))]
 pub mod time;
 
+#[cfg(all(feature = "macros", not(any(loom, shuttle))))]
+pub use filch_macros::{main, test};
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::Runtime;
 #[cfg(not(any(loom, shuttle)))]
-pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, yield_now};
+pub use scope::{blocking_scope, scope, try_scope};
+#[cfg(not(any(loom, shuttle)))]
+pub use spawn::{spawn, spawn_batch, spawn_batch_detached, spawn_blocking, spawn_local, yield_now};
 pub use task::{JoinError, JoinHandle};

@@ -9,13 +9,20 @@ pub(crate) mod context;
 #[cfg(test)]
 mod cpu_tests;
 mod handle;
+mod metrics;
+pub(crate) mod pinned;
+mod simulate;
+mod simulated;
 #[cfg(test)]
 mod stuck_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::sched::UnhandledPanic;
 pub use builder::Builder;
 pub use handle::{Handle, NoRuntime};
+pub use metrics::RuntimeMetrics;
+pub use simulate::simulate;
 
 use std::time::Duration;
 
@@ -88,6 +95,7 @@ impl Runtime {
     }
 
     /// Starts a task, from any thread; see [`filch::spawn`](crate::spawn()).
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -108,6 +116,7 @@ impl Runtime {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    #[track_caller]
     pub fn spawn_batch<F>(
         &self,
         futures: impl IntoIterator<Item = F>,
@@ -120,6 +129,7 @@ impl Runtime {
     }
 
     /// Starts a task without a handle for each future, from any thread; see [`filch::spawn_batch_detached`](crate::spawn_batch_detached).
+    #[track_caller]
     pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
     where
         F: Future + Send + 'static,
@@ -128,10 +138,28 @@ impl Runtime {
         self.handle.spawn_batch_detached(futures);
     }
 
+    /// Starts a task that stays on one thread, from any thread: the closure makes its future there, which need not be [`Send`]; see [`Handle::spawn_pinned`] and
+    /// [`filch::spawn_local`](crate::spawn_local).
+    #[track_caller]
+    pub fn spawn_pinned<M, F>(&self, make: M) -> crate::JoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_pinned(make)
+    }
+
     /// A handle by which others can use the runtime; it does not keep it running.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What can be known of the runtime while it runs; see [`Handle::metrics`].
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
     }
 
     /// Ends the runtime like a drop, but waits no longer than `timeout`. True if everything has ended by then; else threads

@@ -16,14 +16,19 @@
 //! | `batch` | how are many tasks spawned at once? |
 //! | `context` | on which worker is this thread? |
 //! | `handoff` | what if a task blocks its thread? |
+//! | `local` | where does a task live that must never leave its thread? |
+//! | `inbox` | how does it get there when another thread wakes it? |
 //! | `sentinel` | what if a worker is stuck in one poll? |
 //! | `mistrust` | what if it is so again and again? |
 //! | `watched` | what does the sentinel know of a worker? |
 //! | [`spare`] | which spare workers are there, and what does each do? |
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
 //! | `surplus` | what if there are more workers than processors? |
+//! | `simulate` | how does one thread run everything, in an order that a seed decides? |
 //! | `stuck` | what has the sentinel seen? |
+//! | `counts` | what does a worker count for people to read? |
 //! | `warning` | who is told of it, and how often? |
+//! | `panics` | what if a task panics and nobody will be told? |
 //! | `trim` | when is memory given back? |
 //! | `threads` | how are its threads made? |
 //! | `shutdown` | how does it all end? |
@@ -32,6 +37,7 @@
 
 pub(crate) mod fast_queue;
 pub(crate) mod idle;
+mod inbox;
 pub(crate) mod lanes;
 #[cfg(not(loom))]
 pub(crate) mod queue;
@@ -45,11 +51,17 @@ pub(crate) mod context;
 #[cfg(not(loom))]
 mod core;
 #[cfg(not(loom))]
+pub(crate) mod counts;
+#[cfg(not(loom))]
 pub(crate) mod handoff;
+#[cfg(not(loom))]
+pub(crate) mod local;
 #[cfg(not(loom))]
 mod mistrust;
 #[cfg(not(loom))]
 pub(crate) mod outside;
+#[cfg(not(loom))]
+mod panics;
 #[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]
@@ -58,6 +70,8 @@ mod sentinel;
 mod shared;
 #[cfg(not(loom))]
 mod shutdown;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod simulate;
 #[cfg(not(loom))]
 mod stand_in;
 #[cfg(not(loom))]
@@ -77,6 +91,15 @@ mod watched;
 #[cfg(not(loom))]
 mod worker;
 
+#[cfg(not(loom))]
+#[cfg_attr(
+    shuttle,
+    expect(
+        unreachable_pub,
+        reason = "the runtime, which shows it, is not modelled"
+    )
+)]
+pub use panics::UnhandledPanic;
 #[cfg(not(loom))]
 pub(crate) use shared::{Config, Shared};
 #[cfg(not(loom))]

@@ -1,9 +1,24 @@
 //! How does a task start others, and give up its turn?
+//!
+//! | file | answers |
+//! |---|---|
+//! | `builder` | how does a task get a name? |
+//! | `current` | what does a task know of itself? |
+//! | `in_place` | what if it has to call something that blocks? |
 
-use crate::runtime::{Handle, context};
+mod builder;
+mod current;
+mod in_place;
+
+pub use builder::Builder;
+pub use current::{id, location, name, try_id};
+pub use in_place::block_in_place;
+
+use crate::runtime::{Handle, context, pinned};
 use crate::sched::context::with_core;
 use crate::task::JoinHandle;
 use crate::util::wait_reason::{self, WaitReason};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -33,25 +48,36 @@ use std::task::{Context, Poll};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[inline]
+#[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    spawn_at(future, Location::caller())
+}
+
+/// The same, said to be at this location.
+#[inline]
+pub(crate) fn spawn_at<F>(future: F, location: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     with_core(|core| match core {
-        Some(core) if core.is_current() => core.spawn(future),
-        _ => spawn_elsewhere(future),
+        Some(core) if core.is_current() => core.spawn(future, location),
+        _ => spawn_elsewhere(future, location),
     })
 }
 
 /// On a thread that is no worker, or within another runtime's `block_on` on one that is.
 #[cold]
-fn spawn_elsewhere<F>(future: F) -> JoinHandle<F::Output>
+fn spawn_elsewhere<F>(future: F, location: &'static Location<'static>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    current("spawn").spawn(future)
+    current("spawn").spawn_at(future, location)
 }
 
 /// Starts a task for each future, on the current runtime: what a loop over [`spawn()`] does, for less.
@@ -95,6 +121,7 @@ where
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+#[track_caller]
 pub fn spawn_batch<F>(futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
 where
     F: Future + Send + 'static,
@@ -143,6 +170,7 @@ where
 /// assert_eq!(sum.load(Ordering::Relaxed), 499_500);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn spawn_batch_detached<F>(futures: impl IntoIterator<Item = F>)
 where
     F: Future + Send + 'static,
@@ -187,12 +215,68 @@ fn current(caller: &str) -> Handle {
 /// assert!(!text.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn spawn_blocking<F, R>(function: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
     Handle::current().spawn_blocking(function)
+}
+
+/// Starts a task that stays on this thread, so that its future need not be [`Send`].
+///
+/// It is run by the worker that this is, among the tasks of that worker that others may take, and never by another thread, whatever happens: neither while it waits, nor after
+/// [`block_on`](crate::Runtime::block_on) in a task has handed this thread's worker to another thread. So it may share an [`Rc`](std::rc::Rc) with the tasks it was spawned by. It can be woken,
+/// aborted and awaited from anywhere; the handle is `Send` if the output is.
+///
+/// [`Runtime::spawn_pinned`](crate::Runtime::spawn_pinned) starts one from any thread.
+///
+/// # Units and limits
+///
+/// Nobody takes over what is pinned to a thread that is stuck: while a task computes for long, blocks, or waits in `block_on`, the tasks that are pinned to its thread wait. So a task must not
+/// block for something that another one does that is pinned to the same thread; to `.await` it is fine.
+///
+/// On a busy worker pinned tasks have a turn about every 100 us. A thread that hosts some has memory of its own for them, 2 MiB of address space and 64 KiB for each size of tasks.
+///
+/// # Panics
+///
+/// Outside of a task, and within `block_on`, also where that was called in a task: the thread would not come to the new task before `block_on` returns, if ever.
+///
+/// # Cancel safety
+///
+/// Not a future: the task is started when `spawn_local` returns. A task that is dropped by the end of its runtime, or aborted, is dropped on its own thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// let rt = filch::Runtime::new()?;
+/// let sum = rt.spawn_pinned(|| async {
+///     let sum = Rc::new(Cell::new(0));
+///     let tasks: Vec<_> = (1..=4)
+///         .map(|n| {
+///             let sum = sum.clone();
+///             filch::spawn_local(async move { sum.set(sum.get() + n) })
+///         })
+///         .collect();
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+///     sum.get()
+/// });
+/// assert_eq!(rt.block_on(sum).unwrap(), 10);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    pinned::spawn(future, Location::caller())
 }
 
 /// Gives up the current turn: the task goes behind those that wait on its worker already.

@@ -5,6 +5,7 @@
 //! | wait for a while, or until a time | [`sleep()`], [`sleep_until`] |
 //! | give a future only so long | [`timeout()`], [`timeout_at`] |
 //! | do something again and again | [`interval()`], [`interval_at`] |
+//! | let a test's hours pass at once | [`advance`], [`pause`], [`resume`] |
 //!
 //! # Units and limits
 //!
@@ -29,11 +30,14 @@
 pub mod error;
 mod instant;
 mod interval;
+mod paused;
+mod send_timeout;
 mod sleep;
 mod timeout;
 
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub use paused::{advance, pause, resume};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Timeout, timeout, timeout_at};
 

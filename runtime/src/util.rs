@@ -3,6 +3,7 @@
 pub(crate) mod block_on;
 pub(crate) mod budget;
 pub(crate) mod list;
+pub(crate) mod ready_list;
 pub(crate) mod shield;
 pub(crate) mod slab;
 mod this_poll;

@@ -103,6 +103,11 @@ impl Source {
                         inline.push(depth);
                     }
                 }
+                // What a macro names by `$crate::` is named where it is used.
+                Kind::Mark('$') if self.word(at + 1) == Some("crate") => {
+                    at = self.path(at + 1, Vec::new(), &module, &mut Vec::new());
+                    continue;
+                }
                 Kind::Word(_) if at == 0 || self.tokens[at - 1].kind != Kind::Colons => {
                     at = self.path(at, Vec::new(), &module, &mut out);
                     continue;
@@ -477,6 +482,17 @@ mod tests {
         for path in ["crate::a::b", "crate::c", "crate::c::d", "crate::f::*"] {
             assert!(has(&[], text, path), "{path} in {:?}", paths(&[], text));
         }
+    }
+
+    #[test]
+    fn what_a_macro_expands_to_is_no_import() {
+        let text = "macro_rules! m { ($e:expr) => { $crate::a::f($e, crate::b::g()) } }";
+        let found = paths(&[], text);
+        assert!(
+            found.iter().all(|path| !path.starts_with("crate::a")),
+            "{found:?}"
+        );
+        assert!(has(&[], text, "crate::b::g"), "{found:?}");
     }
 
     #[test]

@@ -35,6 +35,17 @@ pub(super) struct Roster {
     is_closed: bool,
 }
 
+/// What people may want to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// That have not ended.
+    pub(crate) threads: usize,
+    /// Of these, with no job to do.
+    pub(crate) idle: usize,
+    /// Jobs that no thread has begun.
+    pub(crate) queued: usize,
+}
+
 /// What became of a submitted job.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the job has not been put into the queue yet"]
@@ -75,6 +86,15 @@ impl Roster {
             queued: 0,
             leaving: 0,
             is_closed: false,
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            threads: self.threads + self.leaving,
+            // Those that wait for the jobs of the queue, or are about to begin them, are spoken for.
+            idle: self.idle.saturating_sub(self.queued),
+            queued: self.queued,
         }
     }
 

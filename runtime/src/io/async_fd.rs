@@ -71,7 +71,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// `Other` outside a runtime, with the remedy; else what `epoll_ctl(2)` says, for instance `PermissionDenied` for a regular file.
+    /// `Other` outside a runtime and in a simulation, with the remedy; else what `epoll_ctl(2)` says, for instance `PermissionDenied` for a regular file.
     pub fn new(inner: T) -> io::Result<Self> {
         Self::with_interest(inner, Interest::Both)
     }
@@ -82,7 +82,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// As for [`new`](Self::new).
     pub fn with_interest(inner: T, interest: Interest) -> io::Result<Self> {
-        let poller = context::poller().ok_or_else(no_runtime)?;
+        let poller = context::poller().ok_or_else(no_poller)?;
         let descriptor = inner.as_raw_fd();
         let registration = poller.register(descriptor, interest.watched())?;
         Ok(Self {
@@ -523,8 +523,14 @@ fn check(seen: Seen) -> io::Result<Seen> {
     Ok(seen)
 }
 
-fn no_runtime() -> io::Error {
-    io::Error::other(
-        "there is no filch runtime on this thread to watch a descriptor; call this within a task or Runtime::block_on",
-    )
+/// Why is there nothing to watch a descriptor with?
+fn no_poller() -> io::Error {
+    io::Error::other(match context::current() {
+        Some(_) => {
+            "there are no descriptors in a simulation, whose course they would decide; use filch::io::duplex or filch::io::sim for streams"
+        }
+        None => {
+            "there is no filch runtime on this thread to watch a descriptor; call this within a task or Runtime::block_on"
+        }
+    })
 }

@@ -5,11 +5,13 @@ use super::context;
 use super::handle::{Handle, Inner, Turn, as_driver};
 use crate::blocking::{self, Pool};
 use crate::driver::Driver;
+use crate::driver::condvar::CondvarDriver;
 use crate::reactor::Poller;
-use crate::sched::{self, CpuSource, Shared, ThreadConfig, idle};
-use crate::sys::clock::{Clock, SystemClock};
+use crate::sched::simulate::{Order, Simulation};
+use crate::sched::{self, CpuSource, Shared, ThreadConfig, UnhandledPanic, idle};
+use crate::sys::clock::{Clock, SystemClock, VirtualClock};
 use crate::sys::cpu;
-use crate::sys::rng::{OsRandom, RandomSource};
+use crate::sys::rng::{OsRandom, RandomSource, SeededRandom};
 use crate::sys::sync::Arc;
 use crate::timer::Timers;
 use crate::util::block_on;
@@ -58,6 +60,7 @@ pub struct Builder {
     thread_name: String,
     stack_bytes: usize,
     blocking_threads_max: usize,
+    unhandled_panic: UnhandledPanic,
     on_start: Hook,
     on_stop: Hook,
     clock: Arc<dyn Clock>,
@@ -66,6 +69,10 @@ pub struct Builder {
     make_driver: Option<MakeDriver>,
     /// Says how many CPUs there are, instead of the system.
     cpu_source: Option<CpuSource>,
+    /// Runs everything in `block_on`, in this order.
+    simulated: Option<Order>,
+    /// Whether a simulation that fails says so itself.
+    tells_of_failure: bool,
 }
 
 impl Builder {
@@ -78,12 +85,15 @@ impl Builder {
             thread_name: "filch".to_owned(),
             stack_bytes: STACK_BYTES_DEFAULT,
             blocking_threads_max: BLOCKING_THREADS_MAX_DEFAULT,
+            unhandled_panic: UnhandledPanic::default(),
             on_start: Arc::new(|| {}),
             on_stop: Arc::new(|| {}),
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             make_driver: None,
             cpu_source: None,
+            simulated: None,
+            tells_of_failure: true,
         }
     }
 
@@ -169,6 +179,30 @@ impl Builder {
         self
     }
 
+    /// What is done when a task, or a blocking call, panics and nobody will be told, because its handle was dropped before it gave the error;
+    /// [`UnhandledPanic::Log`] if left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::runtime::UnhandledPanic;
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// let rt = filch::Runtime::builder().unhandled_panic(UnhandledPanic::Shutdown).build()?;
+    /// let root = || {
+    ///     rt.block_on(async {
+    ///         filch::spawn(async { panic!("nobody expects this") }).detach();
+    ///         std::future::pending::<()>().await;
+    ///     });
+    /// };
+    /// assert!(catch_unwind(AssertUnwindSafe(root)).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn unhandled_panic(mut self, policy: UnhandledPanic) -> Self {
+        self.unhandled_panic = policy;
+        self
+    }
+
     /// Called on each thread of the runtime when it starts. If it panics, the thread goes on all the same.
     ///
     /// It must not wait for something that a task of this runtime has to do: the worker it runs on has not begun to work.
@@ -198,6 +232,94 @@ impl Builder {
     /// [`on_thread_start`](Self::on_thread_start).
     pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_stop = Arc::new(hook);
+        self
+    }
+
+    /// Makes a simulation: one thread, virtual time, and every choice drawn from `seed`.
+    ///
+    /// Everything runs on the thread that is in [`block_on`](super::Runtime::block_on), and only while one is. Whoever is runnable may be polled next (the future in `block_on` is one of
+    /// them), timers that are due at the same time fire in any order, [`spawn_blocking`](crate::spawn_blocking) calls its function at any moment, as one more step of the same thread. The seed
+    /// decides: the same one gives the same run, others give other interleavings. Any order in which workers could have polled the tasks, one after the other, comes up for some
+    /// seed, those included that a theft, a hand-off or a late wake-up brings about.
+    ///
+    /// Time is virtual: it stands still while anything is runnable, and jumps to the next timer when nothing is, so that hours of sleep pass at once.
+    /// [`time::advance`](crate::time::advance()) moves it by hand.
+    ///
+    /// When nothing is runnable and no timer is armed, nobody will ever go on: `block_on` panics and names the seed. When a panic leaves `block_on`, a line that names the seed goes to standard
+    /// error. [`simulate`](super::simulate()) runs a program with many seeds.
+    ///
+    /// # Units and limits
+    ///
+    /// A simulation repeats what goes through the runtime. A program whose course depends on other things (the order of a `HashMap`'s keys, addresses, `std::time::Instant::now`, other threads)
+    /// repeats itself as far as those do. There are no descriptors: [`AsyncFd`](crate::io::AsyncFd), and so sockets, give an error; for streams there are
+    /// [`io::duplex`](crate::io::duplex()) and, with delays and failures, [`io::sim`](crate::io::sim).
+    ///
+    /// Other threads may wake its tasks and spawn into it, and are heard at the next step; they are not waited for. The number of workers, spare workers and threads for blocking calls
+    /// is ignored, and so are the hooks for threads: there are none. Two polls never overlap: races of threads within polls need other tools.
+    ///
+    /// A timer that is more than a thousand years away is for never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::time::{Duration, Instant, sleep};
+    ///
+    /// let rt = filch::Runtime::builder().simulated(7).build()?;
+    /// rt.block_on(async {
+    ///     let start = Instant::now();
+    ///     let tasks: Vec<_> = (1..=3).map(|n| filch::spawn(sleep(Duration::from_secs(n * 3600)))).collect();
+    ///     for task in tasks {
+    ///         task.await.unwrap();
+    ///     }
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3 * 3600)); // and took no time
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn simulated(mut self, seed: u64) -> Self {
+        self.simulated = Some(Order::Drawn(seed));
+        self
+    }
+
+    /// Makes a runtime whose time stands still from the start, for tests: it moves when nothing else is to be done, and by
+    /// [`time::advance`](crate::time::advance()).
+    ///
+    /// Whenever no task is runnable, the future in `block_on` is not woken, no descriptor is ready and no blocking call is queued or runs, time jumps to the next timer. So
+    /// what sleeps for an hour takes none, and still sleeps longer than what sleeps for a minute. [`time::resume`](crate::time::resume) lets time go, and
+    /// [`time::pause`](crate::time::pause) stops it again.
+    ///
+    /// # Units and limits
+    ///
+    /// Such a runtime has one thread, the one in [`block_on`](super::Runtime::block_on), and tasks run in the order in which they became runnable and only while it is there; blocking calls have threads
+    /// of their own as ever. The number of workers and the hooks for workers are ignored. What other threads and other processes do is not waited for: a timeout
+    /// around a socket may run out before the peer has had time to answer.
+    ///
+    /// `false` takes it back, unless [`simulated`](Self::simulated) was called after it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::time::{Duration, Instant, sleep};
+    ///
+    /// let rt = filch::Runtime::builder().start_paused(true).build()?;
+    /// rt.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_secs(3600)).await;
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3600));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start_paused(mut self, paused: bool) -> Self {
+        match self.simulated {
+            None if paused => self.simulated = Some(Order::Fifo),
+            Some(Order::Fifo) if !paused => self.simulated = None,
+            _ => {}
+        }
+        self
+    }
+
+    /// Leaves it to the caller to say which seed has failed.
+    pub(crate) fn fails_quietly(mut self) -> Self {
+        self.tells_of_failure = false;
         self
     }
 
@@ -270,6 +392,7 @@ impl Builder {
         } = self.check()?;
         block_on::before_waiting(sched::handoff::before_blocking);
         let cpus = follow.then(|| self.cpu_source.take().unwrap_or_else(cpus_of_system));
+        let virtual_clock = self.prepare_simulation();
         let mut pollers = Vec::new();
         let mut drivers = Vec::with_capacity(workers);
         for index in 0..workers {
@@ -307,6 +430,7 @@ impl Builder {
             spares_max: self
                 .spare_workers_max
                 .unwrap_or_else(|| spare_workers_max_default(workers)),
+            unhandled_panic: self.unhandled_panic,
             cpus,
             at_quiet: Box::new({
                 let (pollers, timers, blocking) =
@@ -314,8 +438,14 @@ impl Builder {
                 move || Inner::at_quiet(&pollers, &timers, &blocking)
             }),
         });
+        let mut cores = cores;
+        let simulation = virtual_clock.zip(self.simulated).map(|(clock, order)| {
+            let core = cores.pop().expect("a simulation has one worker");
+            Arc::new(Simulation::new(core, clock, order, self.tells_of_failure))
+        });
         let inner = Arc::new(Inner {
             sched,
+            simulation,
             pollers,
             timers,
             blocking,
@@ -323,16 +453,34 @@ impl Builder {
             turn: Turn::default(),
         });
         home.set(Arc::downgrade(&inner)).expect("set once");
-        inner.sched.launch(cores)?;
+        if inner.simulation.is_none() {
+            inner.sched.launch(cores)?;
+        }
         Ok(Runtime {
             handle: Handle::new(inner),
             is_told_to_end: false,
         })
     }
 
+    /// A clock that can be moved, and no random numbers but the seed's; nothing for an ordinary runtime.
+    fn prepare_simulation(&mut self) -> Option<Arc<VirtualClock>> {
+        let order = self.simulated?;
+        let clock = Arc::new(VirtualClock::new());
+        self.clock = clock.clone();
+        // Nobody looks whether the only thread is stuck: there is no other one to go on.
+        self.spare_workers_max = Some(0);
+        if let Order::Drawn(seed) = order {
+            self.random = Arc::new(SeededRandom::new(seed));
+            self.make_driver = Some(Box::new(|_| Ok(Arc::new(CondvarDriver::new()))));
+        }
+        Some(clock)
+    }
+
     /// Refuses nonsense; returns the number of workers, and whether it is the most there shall be active.
     fn check(&self) -> io::Result<Workers> {
         let (count, is_chosen) = match self.workers {
+            // The thread in `block_on` is the only one; nobody asks the system how many there might be.
+            _ if self.simulated.is_some() => (1, true),
             Some(0) => {
                 return refuse(
                     "worker_threads is 0: give at least 1, or leave it out to have one for each core",
@@ -434,6 +582,7 @@ impl fmt::Debug for Builder {
             .field("thread_name", &self.thread_name)
             .field("stack_bytes", &self.stack_bytes)
             .field("blocking_threads_max", &self.blocking_threads_max)
+            .field("unhandled_panic", &self.unhandled_panic)
             .finish_non_exhaustive()
     }
 }

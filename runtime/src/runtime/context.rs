@@ -6,7 +6,9 @@
 use super::handle::{Handle, Inner};
 use crate::reactor::Poller;
 use crate::sched;
+use crate::sched::simulate::Simulation;
 use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::rng::{OsRandom, RandomSource};
 use crate::sys::sync::Arc;
 use crate::timer::Timers;
 use std::cell::{Cell, RefCell};
@@ -17,6 +19,8 @@ thread_local! {
     static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
     /// The runtime whose own thread this is; only compared, never looked behind.
     static THREAD_OF: Cell<*const Inner> = const { Cell::new(ptr::null()) };
+    /// How many runtimes were [entered](enter) and not left.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Restores the handle that was current before.
@@ -29,6 +33,7 @@ pub(super) struct Entered {
 
 /// Makes this the current thread's runtime, until the guard goes.
 pub(super) fn enter(handle: Handle) -> Entered {
+    DEPTH.set(DEPTH.get() + 1);
     Entered {
         before: CURRENT.replace(Some(handle)),
         was_hidden: hide_core(true),
@@ -37,6 +42,7 @@ pub(super) fn enter(handle: Handle) -> Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
         let mine = CURRENT.replace(self.before.take());
         hide_core(self.was_hidden);
         // Outside the borrow: this may be the last handle of a runtime.
@@ -61,6 +67,17 @@ pub(super) fn is_thread_of(inner: &Arc<Inner>) -> bool {
     THREAD_OF.get() == Arc::as_ptr(inner)
 }
 
+/// Whether this thread is within a `block_on`, and will not do anything else before that returns.
+pub(crate) fn is_in_block_on() -> bool {
+    let own = usize::from(!THREAD_OF.get().is_null());
+    DEPTH.get() > own
+}
+
+/// Whether the current runtime is run by one thread, which may be another one tomorrow.
+pub(crate) fn is_simulated() -> bool {
+    with_inner(|inner| inner.is_some_and(|inner| inner.simulation.is_some()))
+}
+
 /// The current thread's runtime.
 pub(crate) fn current() -> Option<Handle> {
     // A thread that is ending has lost its locals, and belongs to no runtime any more.
@@ -72,6 +89,19 @@ pub(crate) fn current() -> Option<Handle> {
 /// The current runtime's clock, or the system's.
 pub(crate) fn now() -> Instant {
     with_inner(|inner| inner.map_or_else(|| SystemClock.now(), Inner::now))
+}
+
+/// What drives the current runtime instead of threads, if it can be told the time. The error: whether there is a runtime.
+pub(crate) fn simulation() -> Result<Arc<Simulation>, bool> {
+    with_inner(|inner| {
+        let inner = inner.ok_or(false)?;
+        inner.simulation.clone().ok_or(true)
+    })
+}
+
+/// A number from which random choices can follow: from the seed in a simulation, else any.
+pub(crate) fn seed() -> u64 {
+    with_inner(|inner| inner.map_or_else(|| OsRandom.seed(), |inner| inner.sched.seed()))
 }
 
 /// The wheel of the worker this thread is, or of some worker of the current runtime; `true` if this thread is its owner.

@@ -2,12 +2,16 @@
 
 use super::blocking_task;
 use super::context;
+use super::metrics::RuntimeMetrics;
+use super::pinned;
+use super::simulated;
 use crate::blocking::Pool;
 use crate::driver::Driver;
 use crate::reactor::Poller;
 use crate::sched::Shared;
-use crate::sched::context::is_runtime_thread;
+use crate::sched::context::{is_runtime_thread, with_core};
 use crate::sched::handoff::before_blocking;
+use crate::sched::simulate::Simulation;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +19,10 @@ use crate::task::JoinHandle;
 use crate::timer::Timers;
 use crate::util::block_on::block_on;
 use std::fmt;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::pin::pin;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 /// A handle to a runtime, cheap to clone, usable from any thread.
@@ -55,6 +63,8 @@ impl std::error::Error for NoRuntime {}
 /// The parts of a runtime.
 pub(crate) struct Inner {
     pub(super) sched: Arc<Shared>,
+    /// What drives it instead of threads, if it is simulated or its time can be paused.
+    pub(super) simulation: Option<Arc<Simulation>>,
     /// One for each worker; none if the runtime was built with drivers that do no I/O.
     pub(super) pollers: Vec<Arc<Poller>>,
     pub(super) timers: Vec<Arc<Timers>>,
@@ -122,14 +132,31 @@ impl Handle {
     /// assert_eq!(rt.block_on(task).unwrap(), 7);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        crate::sched::context::with_core(|core| match core {
-            Some(core) if Arc::ptr_eq(core.shared(), &self.inner.sched) => core.spawn(future),
-            _ => self.inner.sched.spawn_outside(future),
+        self.spawn_at(future, Location::caller())
+    }
+
+    /// The same, said to be at this location.
+    #[inline]
+    pub(crate) fn spawn_at<F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        with_core(|core| match core {
+            Some(core) if Arc::ptr_eq(core.shared(), &self.inner.sched) => {
+                core.spawn(future, location)
+            }
+            _ => self.inner.sched.spawn_outside(future, location),
         })
     }
 
@@ -149,13 +176,14 @@ impl Handle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use = "who wants no handles uses spawn_batch_detached, which makes none"]
+    #[track_caller]
     pub fn spawn_batch<F>(&self, futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let mut handles = Vec::new();
-        (self.inner.sched).spawn_batch(futures, Some(&mut handles));
+        (self.inner.sched).spawn_batch(futures, Some(&mut handles), Location::caller());
         handles
     }
 
@@ -176,12 +204,50 @@ impl Handle {
     /// assert_eq!(receive.iter().sum::<u64>(), 4950);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn_batch_detached<F>(&self, futures: impl IntoIterator<Item = F>)
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.inner.sched.spawn_batch(futures, None);
+        let location = Location::caller();
+        self.inner.sched.spawn_batch(futures, None, location);
+    }
+
+    /// Starts a task that stays on one thread, from any thread: the closure is called on a worker, and the future it makes, which need not be [`Send`], is run there for good; see
+    /// [`filch::spawn_local`](crate::spawn_local).
+    ///
+    /// Which worker it is nobody says: the closure is a task like others, which whoever is free takes. What it makes can spawn further tasks for the same thread, which share what is not
+    /// `Send` with it.
+    ///
+    /// To abort the handle's task aborts the future. The handle then says *cancelled* at once; the future is dropped on its own thread, when that comes to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// let handle = rt.handle().clone();
+    /// let task = handle.spawn_pinned(|| async {
+    ///     let here = std::thread::current().id();
+    ///     let shared = Rc::new(7);
+    ///     filch::yield_now().await;
+    ///     assert_eq!(std::thread::current().id(), here);
+    ///     *shared
+    /// });
+    /// assert_eq!(rt.block_on(task).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_pinned<M, F>(&self, make: M) -> JoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        let location = Location::caller();
+        self.spawn_at(pinned::pin_here(make, location), location)
     }
 
     /// Runs a blocking function on the pool for such; see [`filch::spawn_blocking`](crate::spawn_blocking).
@@ -189,12 +255,22 @@ impl Handle {
     /// # Panics
     ///
     /// If the pool has no thread and none can be started.
+    #[track_caller]
     pub fn spawn_blocking<F, R>(&self, function: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        blocking_task::spawn(&self.inner.blocking, function)
+        let inner = &self.inner;
+        let (pool, sched, at) = (&inner.blocking, &inner.sched, Location::caller());
+        match &inner.simulation {
+            None => blocking_task::spawn(pool, sched, function, at, ()),
+            Some(simulation) if simulation.is_drawn() => self.spawn(blocking_task::step(function)),
+            Some(simulation) => {
+                let call = simulation.call_begins();
+                blocking_task::spawn(pool, sched, function, at, call)
+            }
+        }
     }
 
     /// Runs a future on the current thread; see [`Runtime::block_on`](super::Runtime::block_on).
@@ -204,10 +280,26 @@ impl Handle {
     /// As there.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = context::enter(self.clone());
-        block_on(future)
+        let root = self.inner.sched.root();
+        let check = |cx: &Context<'_>| root.iter().for_each(|root| root.check(cx.waker()));
+        let mut future = pin!(future);
+        let future = poll_fn(|cx| {
+            check(cx);
+            future.as_mut().poll(cx)
+        });
+        match &self.inner.simulation {
+            None => block_on(future),
+            Some(simulation) => simulated::block_on(simulation, future),
+        }
     }
 
-    /// How many workers the runtime has.
+    /// What can be known of the runtime while it runs: queues, polls, thefts, what was stuck.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.inner.clone())
+    }
+
+    /// How many workers the runtime has; one if it is simulated or its time can be paused.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.inner.sched.workers()
@@ -218,16 +310,31 @@ impl Inner {
     /// Begins the end, and waits for it on threads that work for no runtime: two runtimes may be dropped in each other's tasks and
     /// blocking calls.
     pub(super) fn end(self: &Arc<Self>) {
-        self.sched.close();
-        if !context::is_thread_of(self) && !is_runtime_thread() {
+        self.close();
+        if !self.is_here() && !is_runtime_thread() {
             self.wait_for_end(None);
         }
     }
 
+    fn close(self: &Arc<Self>) {
+        self.sched.close();
+        if let Some(simulation) = &self.simulation {
+            // What tasks do in their destructors they do in this runtime.
+            let _entered = context::enter(Handle::new(self.clone()));
+            simulation.end_if_at_rest();
+        }
+    }
+
+    /// Whether this thread is one that the end waits for.
+    fn is_here(self: &Arc<Self>) -> bool {
+        let drives = |simulation: &Arc<Simulation>| simulation.is_here();
+        context::is_thread_of(self) || self.simulation.as_ref().is_some_and(drives)
+    }
+
     /// Begins the end and waits for it as long as given, unless this thread belongs to the runtime. True if it has ended.
     pub(super) fn end_within(self: &Arc<Self>, timeout: Duration) -> bool {
-        self.sched.close();
-        if context::is_thread_of(self) || timeout.is_zero() {
+        self.close();
+        if self.is_here() || timeout.is_zero() {
             return false;
         }
         // On a worker of another runtime: without a thread to go on in its place it has to wait all the same.

@@ -44,8 +44,13 @@ fn a_poll_that_is_long_is_counted_and_named_while_it_lasts() {
     let (send, receive) = channel();
     let task = rt.spawn(block_for_news(receive));
     let during = until(&rt, |snapshot| snapshot.workers[0].now.is_some());
-    let StuckIn { task: name, so_far } = during.workers[0].now.unwrap();
+    let StuckIn {
+        task: name,
+        location,
+        so_far,
+    } = during.workers[0].now.unwrap();
     assert!(name.unwrap().contains("block_for_news"), "{name:?}");
+    assert_eq!(location.unwrap().file(), file!());
     assert!(so_far >= LONG_POLL);
     assert!(!during.workers[0].is_spare);
     until(&rt, |snapshot| snapshot.workers[0].longest > so_far);

@@ -16,6 +16,7 @@ use crate::task::harness;
 use crate::task::join::JoinHandle;
 use crate::task::refs::Notified;
 use crate::util::slab::Slab;
+use std::panic::Location;
 
 /// Futures of a chunk: what is paid once for each (a lock, a fence, 2.4 us for a wake-up) is below 1 ns, or 40 ns where somebody has to be woken, for each task; a lock is held
 /// for less than 1 us where they are small.
@@ -30,6 +31,7 @@ impl Shared {
         self: &Arc<Self>,
         futures: impl IntoIterator<Item = F>,
         mut handles: Handles<'_, F::Output>,
+        location: &'static Location<'static>,
     ) where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -40,15 +42,19 @@ impl Shared {
             chunk.extend(futures.by_ref().take(CHUNK));
             // It may have no end to come to: asked again, it might begin anew.
             let is_last = chunk.len() < CHUNK;
-            self.spawn_chunk(&mut chunk, handles.as_deref_mut());
+            self.spawn_chunk(&mut chunk, handles.as_deref_mut(), location);
             if is_last {
                 return;
             }
         }
     }
 
-    fn spawn_chunk<F>(self: &Arc<Self>, chunk: &mut Vec<F>, mut handles: Handles<'_, F::Output>)
-    where
+    fn spawn_chunk<F>(
+        self: &Arc<Self>,
+        chunk: &mut Vec<F>,
+        mut handles: Handles<'_, F::Output>,
+        location: &'static Location<'static>,
+    ) where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
@@ -61,10 +67,10 @@ impl Shared {
         }
         let has_ended = with_core(|core| match core {
             Some(core) if Arc::ptr_eq(core.shared(), self) => {
-                core.queue_chunk(chunk, handles.as_deref_mut());
+                core.queue_chunk(chunk, handles.as_deref_mut(), location);
                 false
             }
-            _ => !self.queue_chunk_outside(chunk, handles.as_deref_mut()),
+            _ => !self.queue_chunk_outside(chunk, handles.as_deref_mut(), location),
         });
         if has_ended {
             // The destructors of the futures run with nothing held.
@@ -81,6 +87,7 @@ impl Shared {
         &self,
         chunk: &mut Vec<F>,
         mut handles: Handles<'_, F::Output>,
+        location: &'static Location<'static>,
     ) -> bool
     where
         F: Future + Send + 'static,
@@ -88,7 +95,7 @@ impl Shared {
     {
         let queued = self.lanes.push(own_lane(), |tasks, outside| {
             for future in chunk.drain(..) {
-                let task = make(&outside.slab, future, handles.as_deref_mut());
+                let task = make(&outside.slab, future, handles.as_deref_mut(), location);
                 tasks.push(Entry::new(task));
             }
         });
@@ -103,14 +110,18 @@ impl Shared {
 }
 
 impl Core {
-    fn queue_chunk<F>(&self, chunk: &mut Vec<F>, mut handles: Handles<'_, F::Output>)
-    where
+    fn queue_chunk<F>(
+        &self,
+        chunk: &mut Vec<F>,
+        mut handles: Handles<'_, F::Output>,
+        location: &'static Location<'static>,
+    ) where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         for future in chunk.drain(..) {
             self.queue
-                .push(make(&self.slab, future, handles.as_deref_mut()));
+                .push(make(&self.slab, future, handles.as_deref_mut(), location));
         }
         self.share_backlog();
     }
@@ -118,7 +129,12 @@ impl Core {
 
 /// A task in a cell of the slab, queued; its handle goes to the others.
 #[inline]
-fn make<F>(slab: &Slab<Shared>, future: F, handles: Handles<'_, F::Output>) -> Notified
+fn make<F>(
+    slab: &Slab<Shared>,
+    future: F,
+    handles: Handles<'_, F::Output>,
+    location: &'static Location<'static>,
+) -> Notified
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -127,11 +143,11 @@ where
     match handles {
         Some(handles) => {
             // SAFETY: a fresh cell of the right class, from a slab of a `Shared`.
-            let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future) };
+            let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future, location) };
             handles.push(handle);
             task
         }
         // SAFETY: as above.
-        None => unsafe { harness::init_detached::<F, Shared>(cell, future) },
+        None => unsafe { harness::init_detached::<F, Shared>(cell, future, location) },
     }
 }

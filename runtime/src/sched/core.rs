@@ -18,6 +18,7 @@ use crate::task::refs::{Notified, Polled};
 use crate::util::slab::Slab;
 use crate::util::wake_batch::WakeBatch;
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
 use std::time::Instant;
 
@@ -76,6 +77,14 @@ pub(crate) struct Core {
     /// When so many polls have begun, what was queued at the last sweep has been run.
     pub(super) sweep_after: Cell<usize>,
     pub(super) trimmed: Cell<Instant>,
+    /// Whether it belongs to a simulation, whose only thread takes nobody's place and gives its own to nobody.
+    pub(super) is_simulated: Cell<bool>,
+    /// Whether the thread may host [pinned tasks](super::local).
+    pub(super) is_host: Cell<bool>,
+    /// How many of those come before the next batch.
+    pub(super) pinned_turn: Cell<usize>,
+    /// The count of polls after the last one of such a turn.
+    pub(super) pinned_ended: Cell<usize>,
 }
 
 /// Cores, each in the box whose address its thread knows it by ([`context`](super::context)).
@@ -114,6 +123,10 @@ impl Core {
             swept: Cell::new(now),
             sweep_after: Cell::new(0),
             trimmed: Cell::new(now),
+            is_simulated: Cell::new(false),
+            is_host: Cell::new(false),
+            pinned_turn: Cell::new(0),
+            pinned_ended: Cell::new(0),
         })
     }
 
@@ -176,6 +189,11 @@ impl Core {
         self.is_hidden.replace(is_hidden)
     }
 
+    /// Whether the core stays on its thread, whatever that waits for.
+    pub(super) fn is_simulated(&self) -> bool {
+        self.is_simulated.get()
+    }
+
     /// Whether the worker is between polls, running wakers it has collected.
     pub(super) fn is_in_batch(&self) -> bool {
         self.in_batch.get()
@@ -183,14 +201,18 @@ impl Core {
 
     /// Makes a task and puts it where it runs next.
     #[inline]
-    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let cell = self.slab.alloc(const { harness::class_of::<F>() });
         // SAFETY: a fresh cell of the right class, from the slab of this scheduler.
-        let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future) };
+        let (task, handle) = unsafe { harness::init::<F, Shared>(cell, future, location) };
         self.push_young(task);
         handle
     }
@@ -283,9 +305,9 @@ impl Core {
         young <= YOUNG_STREAK_MAX
     }
 
-    /// Whether there is a task in the slot or in the queue.
+    /// Whether there is a task in the slot or in the queue, or a pinned one that is ready.
     pub(super) fn has_own_work(&self) -> bool {
-        !self.slot.is_empty() || self.queue.len() > 0
+        !self.slot.is_empty() || self.queue.len() > 0 || self.has_pinned_work()
     }
 
     #[inline(always)]

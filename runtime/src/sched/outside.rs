@@ -19,6 +19,7 @@ use crate::task::refs::Notified;
 use crate::util::slab::Slab;
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::time::Instant;
 
@@ -95,7 +96,11 @@ pub(super) fn own_lane() -> usize {
 
 impl Shared {
     /// Makes a task from a thread that is no worker of this scheduler. If it has ended, the future is dropped at once.
-    pub(crate) fn spawn_outside<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_outside<F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -104,7 +109,7 @@ impl Shared {
             let cell = outside.slab.alloc(const { harness::class_of::<F>() });
             // Under the lock, so that the shutdown, which takes the slab under it, never meets a half-made task.
             // SAFETY: a fresh cell of the right class, from a slab of this scheduler.
-            let (task, handle) = unsafe { harness::init::<F, Self>(cell, future) };
+            let (task, handle) = unsafe { harness::init::<F, Self>(cell, future, location) };
             tasks.push(Entry::new(task));
             handle
         });

@@ -165,7 +165,8 @@ impl Stealer {
         self.len() == 0
     }
 
-    fn len(&self) -> usize {
+    /// How many there seem to be.
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Fast(queue) => queue.len(),
             Self::Portable(stealer) => stealer.len(),

@@ -10,6 +10,7 @@ use crate::sys::sync::Arc;
 use crate::task::header::Header;
 use crate::task::refs::Notified;
 use crate::task::schedule::Schedule;
+use crate::task::unhandled::Unhandled;
 use crate::util::slab::{self, Class};
 use std::ptr::NonNull;
 
@@ -66,6 +67,12 @@ impl Schedule for Shared {
     #[inline]
     fn poll_is_over(cell: NonNull<Header>) {
         with_core(|core| core.into_iter().for_each(|core| core.end_poll_of(cell)));
+    }
+
+    #[cold]
+    unsafe fn unhandled_panic(cell: NonNull<Header>, panic: Unhandled) {
+        // SAFETY: passed on to the caller.
+        unsafe { home_of(cell) }.unhandled_panic(panic);
     }
 
     #[inline]

@@ -270,6 +270,7 @@ impl<'a> Watch<'a> {
                     worker,
                     is_spare: worker >= self.shared.workers(),
                     task: watched.remote.last_polled.type_name(),
+                    location: watched.remote.last_polled.location(),
                     so_far,
                     spares_working: spares.working(),
                     spares_max: spares.most(),

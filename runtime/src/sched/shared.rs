@@ -1,9 +1,11 @@
 //! What can everybody reach of a scheduler?
 
 use super::core::{Core, Cores};
+use super::counts::Counts;
 use super::idle::Idle;
 use super::lanes::Lanes;
 use super::outside::{Entry, Outside};
+use super::panics::{Panics, UnhandledPanic};
 use super::queue::{Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) threads: ThreadConfig,
     /// How many spare workers there may be.
     pub(crate) spares_max: usize,
+    /// What is done about panics that nobody is told of.
+    pub(crate) unhandled_panic: UnhandledPanic,
     /// Who says how many of the workers may be active; none if all are, always.
     pub(crate) cpus: Option<CpuSource>,
     /// Called once, when the last worker has ended; tasks are cancelled after it.
@@ -62,6 +66,7 @@ pub(crate) struct Shared {
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) threads: Threads,
+    pub(super) panics: Panics,
 }
 
 /// What others may reach of one worker. On lines of its own: its owner writes `polls` all the time.
@@ -84,6 +89,8 @@ pub(super) struct Remote {
     pub(super) thread: AtomicUsize,
     /// Written by the sentinel, and so on lines of their own.
     pub(super) long_polls: Box<LongPolls>,
+    /// Written by the worker, where it does what is counted.
+    pub(super) counts: Box<Counts>,
 }
 
 /// What is written and read at each poll shall not be on two pairs of lines.
@@ -121,6 +128,7 @@ impl Shared {
             shutdown: Shutdown::new(workers, config.at_quiet),
             clock: config.clock,
             threads: Threads::new(config.threads),
+            panics: Panics::new(config.unhandled_panic),
         });
         shared.lanes.open(|| Outside::new(&shared));
         let cores = owners.into_iter().enumerate();
@@ -156,6 +164,11 @@ impl Shared {
         self.close();
         self.end_of_runner(Some(core));
         rest
+    }
+
+    /// A number from the runtime's random source.
+    pub(crate) fn seed(&self) -> u64 {
+        self.random.seed()
     }
 
     /// How many workers there are, without spares.
@@ -217,6 +230,7 @@ impl Remote {
             last_polled: LastPolled::new(),
             thread: AtomicUsize::new(0),
             long_polls: Box::default(),
+            counts: Box::default(),
         };
         (Arc::new(remote), queue, owner)
     }

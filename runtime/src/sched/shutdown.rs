@@ -21,6 +21,7 @@
 //! Entries left in queues and slots are forgotten: they hold no reference, and step 3 finds their tasks in the slabs.
 
 use super::core::{Core, Cores};
+use super::local::{self, Hermits};
 use super::outside::Outside;
 use super::shared::Shared;
 use crate::sys::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -39,6 +40,8 @@ pub(super) struct Shutdown {
     /// What they leave: from step 3 to step 4.
     slabs: Mutex<Vec<Slab<Shared>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Runners without a core that host tasks.
+    pub(super) hermits: Hermits,
     at_quiet: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     progress: Mutex<Progress>,
     /// Rung when there is progress.
@@ -73,6 +76,7 @@ impl Shutdown {
             }),
             slabs: Mutex::new(Vec::new()),
             threads: Mutex::new(Vec::with_capacity(runners + 1)),
+            hermits: Hermits::default(),
             at_quiet: Mutex::new(Some(at_quiet)),
             progress: Mutex::new(Progress::default()),
             bell: Condvar::new(),
@@ -146,17 +150,26 @@ impl Shared {
         if !self.shutdown.is_closing.swap(true, Ordering::AcqRel) {
             let count = self.workers() + self.spares.opened_for_sure();
             (0..count).for_each(|index| self.remote(index).driver.unpark());
+            self.shutdown.hermits.unpark_all();
         }
     }
 
     /// Called by each runner when it leaves, with its core unless that was handed off.
     pub(super) fn end_of_runner(&self, core: Option<Box<Core>>) {
-        if core.is_some_and(|core| self.hand_in(core)) {
-            self.quiesce();
+        if let Some(core) = core {
+            self.end_of_core(core);
         }
+        local::leave(&self.shutdown.hermits, || self.shutdown.is_closing());
         // ORDERING: AcqRel: the last one sees everything the others did as runners.
         if self.shutdown.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end();
+        }
+    }
+
+    /// The core is not needed any more, whose runner may stay for a while.
+    pub(super) fn end_of_core(&self, core: Box<Core>) {
+        if self.hand_in(core) {
+            self.quiesce();
         }
     }
 

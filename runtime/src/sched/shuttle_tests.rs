@@ -10,6 +10,7 @@
 //! | [`wakes`] | no wake is lost, and nothing waits behind a worker that is busy for good |
 //! | [`fairness`] | each task gets its turn within a bounded number of other tasks' polls |
 //! | [`surplus`] | nothing is lost while the number of active workers changes |
+//! | [`pinned`] | what is pinned to a thread stays there, runs and ends |
 //! | [`ends`] | a shutdown at any moment drops everything once |
 //!
 //! [`explore`] says in which orders, [`world`] has the scheduler with its clock and drivers, [`tools`] what the tasks are made of.
@@ -21,6 +22,7 @@ mod ends;
 mod explore;
 mod fairness;
 mod once;
+mod pinned;
 mod surplus;
 mod tools;
 mod wakes;

@@ -74,6 +74,9 @@ impl Core {
     pub(super) fn next_as_spare(&self) -> Option<Notified> {
         let mut idle_since = SystemClock.now();
         while !self.shared.shutdown.is_closing() {
+            if let Some(task) = self.next_pinned() {
+                return Some(task);
+            }
             if self.shared.spares.is_needed() {
                 let task = self.next_task();
                 if let Some(task) = task.or_else(|| self.look_around_uncounted()) {
@@ -87,6 +90,10 @@ impl Core {
             if self.has_own_work() {
                 // What was freed may have been the last of something whose end runs code of the user's.
                 continue;
+            }
+            if self.has_pinned() {
+                // Those go on without a core, which is not kept for them.
+                return None;
             }
             let idle = SystemClock.now().saturating_duration_since(idle_since);
             if idle >= KEPT {
@@ -117,6 +124,7 @@ impl Core {
         // After the lock, see `spare.rs`.
         if !shared.shutdown.is_closing() {
             let wait = Wait::AtMost(at_most.min(trim_in));
+            remote.counts.parks.add(1);
             remote.driver.turn(wait, &mut WakeBatch::new());
         }
         let woken = shared.spares.wake_up(number);

@@ -39,8 +39,20 @@ impl Core {
     pub(super) fn steal_tasks(&self) -> Option<Notified> {
         self.siblings().find_map(|sibling| {
             sibling.stealer.wait_for_backlog();
-            sibling.stealer.steal_into(&self.queue)
+            self.steal_from(sibling)
         })
+    }
+
+    /// Moves a share of a sibling's queue into its own, and gives the first of it.
+    pub(super) fn steal_from(&self, victim: &Remote) -> Option<Notified> {
+        let before = self.queue.len();
+        let first = victim.stealer.steal_into(&self.queue)?;
+        let counts = &self.remote().counts;
+        counts.thefts.add(1);
+        counts
+            .stolen
+            .add(1 + self.queue.len().saturating_sub(before));
+        Some(first)
     }
 
     pub(super) fn steal_readiness(&self) -> Option<Notified> {

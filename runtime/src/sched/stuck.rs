@@ -8,6 +8,7 @@
 
 use super::shared::{Remote, Shared};
 use crate::sys::sync::atomic::{AtomicU64, Ordering};
+use std::panic::Location;
 use std::time::Duration;
 
 /// A poll that lasts so long counts as a long one: a hundred times what a batch of polls should take. A guess; much below it, threads that only wait for a
@@ -73,12 +74,12 @@ impl Count {
         add(&self.0, more as u64);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         get(&self.0)
     }
 }
 
-// ORDERING: Relaxed in all three, and no read-modify-write: numbers for people to read, which the sentinel alone writes.
+// ORDERING: Relaxed in all three, and no read-modify-write: numbers for people to read, which one thread alone writes.
 fn get(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
@@ -96,10 +97,6 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// What the sentinel has seen up to now. Numbers that belong together may differ by one look.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for metrics, so far used by tests only")
-)]
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     /// The regular workers, then every spare there has been.
@@ -121,10 +118,6 @@ pub(crate) struct Snapshot {
 }
 
 /// The long polls of a worker, or a spare.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for metrics, so far used by tests only")
-)]
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerSnapshot {
     pub(crate) is_spare: bool,
@@ -139,17 +132,14 @@ pub(crate) struct WorkerSnapshot {
 /// A long poll that lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StuckIn {
-    /// The type of the task's future; none if the worker has not come to its first, but is in a hook of the user's.
+    /// The type of the task's future, and where it was spawned; none if the worker has not come to its first, but is in a hook of the user's.
     pub(crate) task: Option<&'static str>,
+    pub(crate) location: Option<&'static Location<'static>>,
     pub(crate) so_far: Duration,
 }
 
 impl Shared {
     /// What the sentinel has seen up to now.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for metrics, so far used by tests only")
-    )]
     pub(crate) fn snapshot(&self) -> Snapshot {
         let everybody = self.everybody().enumerate();
         let rescues = &self.rescues;
@@ -173,12 +163,17 @@ impl Remote {
         let polls = &self.long_polls;
         let so_far = Duration::from_nanos(get(&polls.now_ns));
         let task = self.last_polled.type_name();
+        let location = self.last_polled.location();
         WorkerSnapshot {
             is_spare,
             long_polls: get(&polls.count),
             longest: Duration::from_nanos(get(&polls.longest_ns)),
             total: Duration::from_nanos(get(&polls.total_ns)),
-            now: (!so_far.is_zero()).then_some(StuckIn { task, so_far }),
+            now: (!so_far.is_zero()).then_some(StuckIn {
+                task,
+                location,
+                so_far,
+            }),
         }
     }
 }

@@ -139,6 +139,9 @@ impl Core {
         self.trim(now);
         // Also what was freed may have put something there: the last of something of the user's, whose end runs code.
         self.hand_over();
+        if self.has_pinned_work() {
+            return;
+        }
         // A change, or the end, that came after the caller has looked ends this wait at once.
         self.turn(self.longest_wait(now), || {});
         self.begin_anew();

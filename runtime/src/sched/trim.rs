@@ -17,6 +17,7 @@ impl Core {
             self.trimmed.set(now);
             self.slab.trim();
             self.queue.trim();
+            self.trim_pinned();
             self.shared.trim_outside(now);
         }
     }
@@ -24,8 +25,10 @@ impl Core {
     /// How soon a worker that sleeps has to look after its memory, if at all.
     pub(super) fn trim_in(&self, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.trimmed.get());
-        let has_excess =
-            self.slab.has_excess() || self.queue.has_excess() || self.shared.has_excess_outside();
+        let has_excess = self.slab.has_excess()
+            || self.queue.has_excess()
+            || self.has_pinned_excess()
+            || self.shared.has_excess_outside();
         has_excess.then(|| TRIM_INTERVAL.saturating_sub(since))
     }
 }

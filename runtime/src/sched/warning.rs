@@ -20,6 +20,7 @@ use crate::sys::sync::Arc;
 use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::util::shield::shield;
 use std::fmt;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 /// What a person notices. What is shorter is counted ([`stuck`](super::stuck)), and not told: on a machine that has too much to do, threads wait for a processor that long.
@@ -31,6 +32,8 @@ pub(super) const WARN_AGAIN: u32 = 20;
 /// One a second is read; more are not.
 const WARN_INTERVAL: Duration = Duration::from_secs(1);
 
+pub(super) use door::{is_panic_heard, tell_panic};
+
 /// What there is to say of a worker that is stuck in one poll.
 #[derive(Debug)]
 pub(super) struct Warning {
@@ -39,6 +42,8 @@ pub(super) struct Warning {
     pub(super) is_spare: bool,
     /// The type of the task's future, if it is in a task.
     pub(super) task: Option<&'static str>,
+    /// Where that was spawned.
+    pub(super) location: Option<&'static Location<'static>>,
     pub(super) so_far: Duration,
     pub(super) spares_working: usize,
     pub(super) spares_max: usize,
@@ -56,7 +61,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} {} has been in one poll for {} ms, of the task {}: a call that blocks or computes for long should go to spawn_blocking",
+            "{} {} has been in one poll for {} ms, of the task {}",
             if self.is_spare {
                 "spare worker"
             } else {
@@ -66,6 +71,10 @@ impl fmt::Display for Warning {
             self.so_far.as_millis(),
             self.task(),
         )?;
+        if let Some(location) = self.location {
+            write!(f, ", spawned at {location}")?;
+        }
+        f.write_str(": a call that blocks or computes for long should go to spawn_blocking")?;
         match (self.spares_working, self.spares_max) {
             (_, 0) => write!(f, "; no spare workers are allowed")?,
             (0, _) => {}
@@ -166,6 +175,7 @@ mod tests {
                 worker: 3,
                 is_spare: false,
                 task: Some("app::handle"),
+                location: Some(Location::caller()),
                 so_far: Duration::from_millis(120),
                 spares_working: working,
                 spares_max: max,
@@ -174,7 +184,13 @@ mod tests {
             .to_string()
         };
         let text = say(0, 16, 0);
-        let parts = ["worker 3", "120 ms", "app::handle", "spawn_blocking"];
+        let parts = [
+            "worker 3",
+            "120 ms",
+            "app::handle, spawned at ",
+            file!(),
+            "spawn_blocking",
+        ];
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         assert!(!text.contains("spare"), "{text}");
         assert!(say(2, 16, 0).ends_with("2 of at most 16 spare workers run"));

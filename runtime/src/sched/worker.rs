@@ -21,6 +21,7 @@
 use super::context::{self, Entered};
 use super::core::Core;
 use super::idle::Awake;
+use super::local;
 use crate::driver::Wait;
 use crate::sys::sync::atomic::Ordering;
 use crate::sys::sync::{Arc, hint};
@@ -58,6 +59,8 @@ pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
     let thread = shared.spawn_thread(role, move |shared| {
         let core = handed.lock().take();
         if let Some(core) = core {
+            let sched = shared.clone();
+            local::enter(Arc::new(move |panic| sched.unhandled_panic(panic)));
             let core = run(core);
             shared.end_of_runner(core);
         }
@@ -76,11 +79,14 @@ fn run(core: Box<Core>) -> Option<Box<Core>> {
     let entered = context::enter(core);
     if let Some(core) = entered.core() {
         core.batch_began.set(core.shared.clock.now());
+        core.is_host.set(false);
         core.note_thread();
     }
     while let Some(task) = next(&entered) {
         task.run();
     }
+    // If it has become a guest's.
+    context::set_task(None);
     context::leave()
 }
 
@@ -94,12 +100,12 @@ fn next(entered: &Entered) -> Option<Notified> {
             if core.shared.shutdown.is_closing() {
                 return None;
             }
-            if core.is_dismissed() {
-                core.end_poll();
-                core.hand_over();
-                core.begin_batch();
-            } else {
-                core.maintain();
+            if core.pinned_turn.get() == 0 || core.remote().is_called() {
+                core.between_batches();
+            }
+            if let Some(task) = core.next_in_pinned_turn() {
+                core.note_poll(&task);
+                return Some(task);
             }
         }
         if let Some(task) = core.next_task().or_else(|| core.next_elsewhere()) {
@@ -127,6 +133,10 @@ impl Core {
             return self.next_as_spare();
         }
         while !self.shared.shutdown.is_closing() {
+            if let Some(task) = self.next_pinned() {
+                self.end_search();
+                return Some(task);
+            }
             if self.is_surplus() {
                 self.sit_out();
                 continue;
@@ -166,7 +176,7 @@ impl Core {
 
     /// Before each poll.
     #[inline(always)]
-    fn note_poll(&self, task: &Notified) {
+    pub(super) fn note_poll(&self, task: &Notified) {
         debug_assert!(
             !self.is_searching.get(),
             "who searches holds back the wakes of others"
@@ -176,7 +186,21 @@ impl Core {
         budget::reset();
     }
 
-    fn begin_batch(&self) {
+    /// A batch is over: the clock is looked at, or what is here is handed over by who is not wanted any more.
+    fn between_batches(&self) {
+        if self.is_dismissed() {
+            self.end_poll();
+            self.hand_over();
+            self.begin_batch();
+        } else {
+            self.maintain();
+        }
+        if self.is_host.get() {
+            self.begin_pinned_turn();
+        }
+    }
+
+    pub(super) fn begin_batch(&self) {
         let polls = self.batch_polls.get() as usize;
         self.batch_ends.set(self.remote().polls_in(polls));
     }
@@ -207,7 +231,7 @@ impl Core {
     /// Takes a share of what stands behind a sibling's long poll, if the sentinel asked for that.
     fn help_stuck(&self) {
         if let Some(stuck) = self.shared.answer_call(self.index) {
-            if let Some(task) = stuck.stealer.steal_into(&self.queue) {
+            if let Some(task) = self.steal_from(stuck) {
                 self.run_later(task);
             }
         }
@@ -309,6 +333,7 @@ impl Core {
     /// Waits in the driver, calls `awake`, then runs the wakers.
     pub(super) fn turn(&self, wait: Wait, awake: impl FnOnce()) {
         let remote = self.remote();
+        remote.counts.parks.add(1);
         // ORDERING: Relaxed: a hint; who reads it late takes this worker for busy once more.
         remote.is_asleep.store(true, Ordering::Relaxed);
         self.wake_batch(|ready| {
@@ -321,7 +346,7 @@ impl Core {
         });
     }
 
-    fn wake_up(&self) {
+    pub(super) fn wake_up(&self) {
         let awake = self.shared.idle.wake_up(self.index);
         self.is_searching.set(awake == Awake::AsSearcher);
     }

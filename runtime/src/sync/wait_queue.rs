@@ -14,7 +14,7 @@
 //!
 //! | arrow | made by | under the lock |
 //! |---|---|---|
-//! | IDLE -> WAITING | [`Wait::enqueue`], the holder | yes |
+//! | IDLE -> WAITING | [`Wait::enqueue`], [`Wait::enqueue_front`], the holder | yes |
 //! | WAITING -> WOKEN | [`Locked::wake_front`], anybody | yes |
 //! | WAITING -> IDLE | [`Wait::leave`], the holder | yes |
 //! | WOKEN -> IDLE | [`Wait::rearm`], the holder | no |
@@ -32,11 +32,13 @@ use crate::sys::sync::atomic::{AtomicU8, Ordering};
 use crate::sys::sync::{Mutex, MutexGuard, UnsafeCell};
 use crate::util::list::{Linked, List, Pointers};
 use crate::util::wait_reason::{self, WaitReason};
+use crate::util::wakers::Wakers;
 use std::fmt;
-use std::marker::PhantomPinned;
+use std::marker::{PhantomData, PhantomPinned};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A primitive's state and those who wait for it, in one lock. `T` is what each of them has with it.
@@ -50,6 +52,9 @@ struct Inner<S, T> {
     waiters: List<Node<T>>,
 }
 
+/// Says which node of a list stands at one of its ends.
+type End<T> = fn(&List<Node<T>>) -> Option<NonNull<Node<T>>>;
+
 /// A queue, locked. Dereferences to the primitive's state.
 pub(crate) struct Locked<'q, S, T> {
     /// To know whose lock it is.
@@ -57,10 +62,13 @@ pub(crate) struct Locked<'q, S, T> {
     inner: MutexGuard<'q, Inner<S, T>>,
 }
 
-/// A place in a queue, for one future.
-pub(crate) struct Wait<'q, S, T> {
-    queue: &'q WaitQueue<S, T>,
+/// A place in a queue, for one future. Borrows the queue, or [owns](Wait::owned) a part of what it is in.
+pub(crate) struct Wait<'q, S, T, O = ()> {
+    /// Alive for `'q`, or as long as the owner.
+    queue: NonNull<WaitQueue<S, T>>,
     node: Node<T>,
+    _borrowed: PhantomData<&'q WaitQueue<S, T>>,
+    _owner: O,
 }
 
 struct Node<T> {
@@ -129,32 +137,108 @@ impl<S, T> Locked<'_, S, T> {
         self.inner.waiters.is_empty()
     }
 
+    /// Whether exactly one waits.
+    #[inline]
+    pub(crate) fn is_single(&self) -> bool {
+        self.inner.waiters.is_single()
+    }
+
     /// State, and the value of who has waited longest.
     pub(crate) fn front(&mut self) -> (&mut S, Option<&mut T>) {
         let Inner { state, waiters } = &mut *self.inner;
-        let front = waiters.front().map(|node| {
+        (state, Self::value_at(waiters, List::front))
+    }
+
+    /// State, and the value of who came last.
+    pub(crate) fn back(&mut self) -> (&mut S, Option<&mut T>) {
+        let Inner { state, waiters } = &mut *self.inner;
+        (state, Self::value_at(waiters, List::back))
+    }
+
+    fn value_at(waiters: &mut List<Node<T>>, end: End<T>) -> Option<&mut T> {
+        end(waiters).map(|node| {
             // SAFETY: a node in the list is alive and in phase WAITING.
             let node = unsafe { node.as_ref() };
             // SAFETY: it is touched by who has the lock, which the result borrows.
             node.value.with_mut(|value| unsafe { &mut *value })
-        });
-        (state, front)
+        })
     }
 
     /// Takes out who has waited longest. Returns its waker, to be woken when the lock is gone.
     #[must_use = "to be woken when the lock is gone"]
     pub(crate) fn wake_front(&mut self) -> Option<Waker> {
-        let node = self.inner.waiters.pop_front()?;
+        self.inner.waiters.pop_front().map(Self::wake)
+    }
+
+    /// Takes out who came last. Returns its waker, to be woken when the lock is gone.
+    #[must_use = "to be woken when the lock is gone"]
+    pub(crate) fn wake_back(&mut self) -> Option<Waker> {
+        self.inner.waiters.pop_back().map(Self::wake)
+    }
+
+    /// Takes out from the front as long as `wakes` says so of state and value. True if there is no room for more wakers.
+    #[must_use = "there may be more to wake when these are woken"]
+    pub(crate) fn wake_into(
+        &mut self,
+        wakers: &mut Wakers,
+        mut wakes: impl FnMut(&mut S, &mut T) -> bool,
+    ) -> bool {
+        while !wakers.is_full() {
+            let (state, front) = self.front();
+            if !front.is_some_and(|value| wakes(state, value)) {
+                return false;
+            }
+            self.wake_front().into_iter().for_each(|w| wakers.push(w));
+        }
+        true
+    }
+
+    /// Lets go of the lock, having woken from the front as long as `wakes` says so of state and value. Between the rounds of a long queue the lock is free, so that
+    /// `wakes` has to tell apart who comes meanwhile.
+    pub(crate) fn wake_while(mut self, mut wakes: impl FnMut(&mut S, &mut T) -> bool) {
+        let (queue, mut wakers) = (self.queue, Wakers::new());
+        while self.wake_into(&mut wakers, &mut wakes) {
+            drop(self);
+            wakers.wake_all();
+            self = queue.lock();
+        }
+        drop(self);
+        wakers.wake_all();
+    }
+
+    /// Of a node that was taken out of the list just now.
+    fn wake(node: NonNull<Node<T>>) -> Waker {
         // SAFETY: what was in the list is alive and was in phase WAITING, so that its slot is full; it is out of it now, and woken below.
         let waker = unsafe { Node::take_waker(node) };
         // SAFETY: alive until the store within.
         unsafe { &(*node.as_ptr()).phase }.wake();
-        Some(waker)
+        waker
     }
 }
 
 impl<'q, S, T> Wait<'q, S, T> {
     pub(crate) fn new(queue: &'q WaitQueue<S, T>, value: T) -> Self {
+        Self::with_owner(NonNull::from(queue), value, ())
+    }
+
+    /// Its queue.
+    #[inline]
+    pub(crate) fn queue(&self) -> &'q WaitQueue<S, T> {
+        // SAFETY: borrowed for 'q, since there is no owner.
+        unsafe { self.queue.as_ref() }
+    }
+}
+
+impl<S: 'static, T: 'static, A> Wait<'static, S, T, Arc<A>> {
+    /// A place that keeps alive what its queue is in. (That `queue` returns a borrow of any `A` for as long as that is borrowed makes it the same queue as long as
+    /// the owner lives: nobody has the owner exclusively meanwhile.)
+    pub(crate) fn owned(owner: Arc<A>, queue: fn(&A) -> &WaitQueue<S, T>, value: T) -> Self {
+        Self::with_owner(NonNull::from(queue(&owner)), value, owner)
+    }
+}
+
+impl<S, T, O> Wait<'_, S, T, O> {
+    fn with_owner(queue: NonNull<WaitQueue<S, T>>, value: T, owner: O) -> Self {
         Self {
             queue,
             node: Node {
@@ -164,13 +248,9 @@ impl<'q, S, T> Wait<'q, S, T> {
                 value: UnsafeCell::new(value),
                 _pinned: PhantomPinned,
             },
+            _borrowed: PhantomData,
+            _owner: owner,
         }
-    }
-
-    /// Its queue.
-    #[inline]
-    pub(crate) fn queue(&self) -> &'q WaitQueue<S, T> {
-        self.queue
     }
 
     /// Where it stands.
@@ -200,18 +280,22 @@ impl<'q, S, T> Wait<'q, S, T> {
     /// # Panics
     ///
     /// If it is in the list already, or the lock is another queue's.
-    pub(crate) fn enqueue(self: Pin<&mut Self>, locked: &mut Locked<'q, S, T>, waker: Waker) {
-        assert!(ptr::eq(self.queue, locked.queue), "another queue");
-        assert!(
-            self.phase() == Phase::Idle,
-            "a wait stands in one queue once"
-        );
-        // SAFETY: not in the list, so that the slot is empty and the holder's.
-        unsafe { self.node.put_waker(waker) };
-        self.node.phase.wait();
+    pub(crate) fn enqueue(self: Pin<&mut Self>, locked: &mut Locked<'_, S, T>, waker: Waker) {
+        self.prepare(locked, waker);
         // SAFETY: in no list. It is pinned, so that it stays where it is until it is dropped, and then leaves the list first; nobody has it exclusively
         // meanwhile but through `Pin<&mut Self>`, whose methods make no exclusive reference to the node while it is in the list.
         unsafe { locked.inner.waiters.push_back(self.address()) };
+    }
+
+    /// As [`enqueue`](Self::enqueue), but before all others: who has stood there already, and was woken in vain.
+    ///
+    /// # Panics
+    ///
+    /// As [`enqueue`](Self::enqueue).
+    pub(crate) fn enqueue_front(self: Pin<&mut Self>, locked: &mut Locked<'_, S, T>, waker: Waker) {
+        self.prepare(locked, waker);
+        // SAFETY: as in `enqueue`.
+        unsafe { locked.inner.waiters.push_front(self.address()) };
     }
 
     /// Ready when it was woken; as long as it is in the list the waker given last is the one to be woken. Notes why it waits.
@@ -241,7 +325,7 @@ impl<'q, S, T> Wait<'q, S, T> {
     ///
     /// If the lock is another queue's.
     #[must_use = "to be dropped when the lock is gone; none says that it was not in the list"]
-    pub(crate) fn leave(self: Pin<&mut Self>, locked: &mut Locked<'q, S, T>) -> Option<Waker> {
+    pub(crate) fn leave(self: Pin<&mut Self>, locked: &mut Locked<'_, S, T>) -> Option<Waker> {
         self.into_ref().get_ref().take_out(locked)
     }
 
@@ -255,11 +339,23 @@ impl<'q, S, T> Wait<'q, S, T> {
         NonNull::from(&self.node)
     }
 
+    /// Only for the holder, who puts it into the list next.
+    fn prepare(&self, locked: &Locked<'_, S, T>, waker: Waker) {
+        assert!(ptr::eq(self.queue.as_ptr(), locked.queue), "another queue");
+        assert!(
+            self.phase() == Phase::Idle,
+            "a wait stands in one queue once"
+        );
+        // SAFETY: not in the list, so that the slot is empty and the holder's.
+        unsafe { self.node.put_waker(waker) };
+        self.node.phase.wait();
+    }
+
     /// False if it was woken before.
     #[cold]
     fn change_waker(&self, waker: &Waker) -> bool {
         let new = waker.clone();
-        let locked = self.queue.lock();
+        let locked = self.lock();
         if self.phase() != Phase::Waiting {
             return false;
         }
@@ -271,12 +367,15 @@ impl<'q, S, T> Wait<'q, S, T> {
         drop(old);
         true
     }
-}
 
-impl<'q, S, T> Wait<'q, S, T> {
+    fn lock(&self) -> Locked<'_, S, T> {
+        // SAFETY: alive as long as what is borrowed or owned.
+        unsafe { self.queue.as_ref() }.lock()
+    }
+
     /// Only for the holder.
-    fn take_out(&self, locked: &mut Locked<'q, S, T>) -> Option<Waker> {
-        assert!(ptr::eq(self.queue, locked.queue), "another queue");
+    fn take_out(&self, locked: &mut Locked<'_, S, T>) -> Option<Waker> {
+        assert!(ptr::eq(self.queue.as_ptr(), locked.queue), "another queue");
         // SAFETY: alive, and in this queue's list or in none.
         let was_in = unsafe { locked.inner.waiters.remove(self.address()) };
         was_in.then(|| {
@@ -287,10 +386,10 @@ impl<'q, S, T> Wait<'q, S, T> {
     }
 }
 
-impl<S, T> Drop for Wait<'_, S, T> {
+impl<S, T, O> Drop for Wait<'_, S, T, O> {
     fn drop(&mut self) {
         if self.phase() == Phase::Waiting {
-            let mut locked = self.queue.lock();
+            let mut locked = self.lock();
             let waker = self.take_out(&mut locked);
             drop(locked);
             drop(waker);
@@ -355,6 +454,11 @@ unsafe impl<T> Linked for Node<T> {
     }
 }
 
+// SAFETY: it is a reference to the queue, which may be sent if states and values may; or an owner of it, which may be sent.
+unsafe impl<S: Send, T: Send, O: Send> Send for Wait<'_, S, T, O> {}
+// SAFETY: as above; a shared reference gives the queue and the phase.
+unsafe impl<S: Send, T: Send, O: Sync> Sync for Wait<'_, S, T, O> {}
+
 // SAFETY: a node's fields are touched by who may, by the module's table; what they contain may be sent.
 unsafe impl<T: Send> Send for Node<T> {}
 // SAFETY: a shared reference gives the phase only, which is atomic; the value is reached by the holder's exclusive one or under the lock.
@@ -412,7 +516,7 @@ impl<S: fmt::Debug, T> fmt::Debug for WaitQueue<S, T> {
     }
 }
 
-impl<S, T> fmt::Debug for Wait<'_, S, T> {
+impl<S, T, O> fmt::Debug for Wait<'_, S, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Wait").field(&self.phase()).finish()
     }
@@ -423,8 +527,8 @@ mod tests {
     //! A turnstile: who comes waits until it is let through. On real threads, under Miri, and under loom (`loom_*`).
 
     use super::*;
+    use std::sync::Weak;
     use std::sync::atomic::AtomicUsize;
-    use std::sync::{Arc, Weak};
     use std::task::Wake;
 
     /// Counts its wakes; no part of the model.
@@ -523,6 +627,49 @@ mod tests {
             let_through(&queue);
             assert_eq!(after.woken(), 1);
             assert!(poll(&mut wait, &after).is_ready());
+        }
+
+        #[test]
+        fn who_came_last_is_woken_first_from_the_back() {
+            let (queue, count) = (Turnstile::new(0), Arc::<Count>::default());
+            let mut waits: Vec<_> = (0..2).map(|_| waiting(&queue, &count)).collect();
+            for index in [1, 0] {
+                let mut locked = queue.lock();
+                *locked.back().1.unwrap() = 7;
+                assert!(locked.wake_back().is_some());
+                drop(locked);
+                assert!(poll(&mut waits[index], &count).is_ready());
+                assert_eq!(*waits[index].as_mut().value(), 7);
+            }
+            assert!(queue.lock().back().1.is_none());
+        }
+
+        /// More than fit into one round, and some that are to stay.
+        #[test]
+        fn as_many_as_wanted_are_woken_and_no_more() {
+            let (queue, count) = (Turnstile::new(0), Arc::<Count>::default());
+            let mut waits: Vec<_> = (0..100).map(|_| waiting(&queue, &count)).collect();
+            queue.lock().wake_while(|passed, _| {
+                *passed += 1;
+                *passed <= 70
+            });
+            assert_eq!(count.woken(), 70);
+            let woken = |wait: &mut _| poll(wait, &count).is_ready();
+            assert!(waits[..70].iter_mut().all(woken));
+            assert!(!waits[70..].iter_mut().any(woken));
+        }
+
+        #[test]
+        fn an_owned_place_keeps_its_queue_alive() {
+            let (queue, count) = (Arc::new(Turnstile::new(0)), Arc::<Count>::default());
+            let mut wait = Box::pin(Wait::owned(queue.clone(), |queue| queue, 0));
+            wait.as_mut()
+                .enqueue(&mut queue.lock(), count.clone().into());
+            let weak = Arc::downgrade(&queue);
+            drop(queue);
+            drop(wait);
+            assert!(weak.upgrade().is_none());
+            nobody_has(count);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! What time is it, and who says so?
 //!
-//! A [`Clock`]. There is one per runtime: [`SystemClock`] outside of tests, and whatever a simulation puts in its
-//! place. Nobody else asks the operating system, which a lint checks, so that a run can be replayed with the same
+//! A [`Clock`]. There is one per runtime: [`SystemClock`] outside of tests, and a [`VirtualClock`] in a simulation and where time
+//! can be paused. Nobody else asks the operating system, which a lint checks, so that a run can be replayed with the same
 //! times.
 //!
 //! Times are `std::time::Instant` and not a number of our own: a deadline that a user computed with the standard
@@ -52,6 +52,10 @@ fn system_now() -> Instant {
     }
     NOW.with(|now| now.replace(now.get() + Duration::from_micros(250)))
 }
+
+mod virtual_clock;
+
+pub(crate) use virtual_clock::VirtualClock;
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 pub(crate) use manual::ManualClock;

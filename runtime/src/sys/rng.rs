@@ -5,12 +5,16 @@
 //! is a multiplication and three shifts on memory nobody else touches: a few nanoseconds, and no lock or system
 //! call when a thief picks its victim.
 //!
+//! Choices that belong to no worker, such as the branch that a `select!` begins with, are drawn from a generator of the
+//! thread's: [`thread_below`].
+//!
 //! None of it is fit for secrets: it spreads load, and makes runs repeatable.
 //!
 //! Rejected: one generator for all (a contended line at every steal), and a cryptographic one (nobody attacks
 //! the order in which victims are visited).
 
 use crate::sys::sync::atomic::{AtomicU64, Ordering};
+use crate::sys::sync::thread_local;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
@@ -53,13 +57,6 @@ pub(crate) struct SeededRandom {
 }
 
 impl SeededRandom {
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the seam for simulation, so far used by tests only"
-        )
-    )]
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             state: AtomicU64::new(seed),
@@ -98,13 +95,21 @@ pub(crate) struct XorShift {
 impl XorShift {
     /// A generator whose numbers follow from `seed`, of which any value is as good as another.
     pub(crate) fn new(seed: u64) -> Self {
-        // Seeds that resemble each other (0, 1, 2) give sequences that do not. `mix` sends 0 to 0 alone.
-        let state = match mix(seed) {
+        Self {
+            state: Cell::new(Self::first_state(seed)),
+        }
+    }
+
+    /// Begins anew, as one that was made with this seed.
+    fn reseed(&self, seed: u64) {
+        self.state.set(Self::first_state(seed));
+    }
+
+    /// Seeds that resemble each other (0, 1, 2) give sequences that do not. `mix` sends 0 to 0 alone.
+    fn first_state(seed: u64) -> u64 {
+        match mix(seed) {
             0 => GOLDEN,
             state => state,
-        };
-        Self {
-            state: Cell::new(state),
         }
     }
 
@@ -129,6 +134,22 @@ impl XorShift {
         debug_assert!(n > 0, "there is no number below 0");
         ((u64::from(self.next_u32()) * u64::from(n)) >> 32) as u32
     }
+}
+
+thread_local! {
+    static THREAD: XorShift = XorShift::new(OsRandom.seed());
+}
+
+/// A number below `n`, which is at least 1, from the generator of this thread; 0 where one has none any more, since it is ending.
+#[inline]
+pub(crate) fn thread_below(n: u32) -> u32 {
+    THREAD.try_with(|random| random.below(n)).unwrap_or(0)
+}
+
+/// From now on the numbers of this thread's generator follow from `seed`, which is the kernel's otherwise.
+pub(crate) fn seed_thread(seed: u64) {
+    // A thread that is ending draws nothing more.
+    let _ = THREAD.try_with(|random| random.reseed(seed));
 }
 
 #[cfg(all(test, not(loom)))]
@@ -174,6 +195,19 @@ mod tests {
         let seeds: HashSet<_> = (0..100).map(|_| OsRandom.seed()).collect();
         assert_eq!(seeds.len(), 100);
         assert_ne!(seed_slow(), seed_slow());
+    }
+
+    #[test]
+    fn a_thread_draws_what_its_seed_says() {
+        let draw = |seed| {
+            seed_thread(seed);
+            [(); 100].map(|()| thread_below(1000))
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+        let unseeded = || std::thread::spawn(|| [(); 100].map(|()| thread_below(1000)));
+        let (one, other) = (unseeded(), unseeded());
+        assert_ne!(one.join().unwrap(), other.join().unwrap());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - `atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, AtomicPtr, Ordering, fence}`
 //! - `Mutex` (`lock`, `try_lock -> Option`; no poisoning), `MutexGuard`, `Condvar` (`wait`,
 //!   `wait_for -> true if timed out`, `notify_one`, `notify_all`)
+//! - `RwLock` (`read`, `write`; not in shuttle, whose models have no use for it), `RwLockReadGuard`
 //! - `Arc`, `UnsafeCell` (`with`, `with_mut`), `thread::{Builder, current, yield_now, has_ended, JoinHandle, ThreadId}` (and for tests
 //!   `spawn`), `thread_local!`, `hint::spin_loop`
 

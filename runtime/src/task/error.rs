@@ -1,29 +1,56 @@
 //! Why did a task give no output?
 
+use super::id::Id;
 use std::any::Any;
 use std::fmt;
 
 /// Why awaiting a [`JoinHandle`](crate::task::JoinHandle) gave no output: the task panicked or was cancelled.
 pub struct JoinError(Cause);
 
+/// Two words, so that a result with a small output, or a string, fits a cell of 64 bytes.
 enum Cause {
-    Cancelled,
-    Panic(Box<dyn Any + Send + 'static>),
+    Cancelled(Id),
+    Panic(Box<Panic>),
+}
+
+struct Panic {
+    id: Id,
+    payload: Box<dyn Any + Send + 'static>,
 }
 
 impl JoinError {
-    pub(crate) fn cancelled() -> Self {
-        Self(Cause::Cancelled)
+    pub(crate) fn cancelled(id: Id) -> Self {
+        Self(Cause::Cancelled(id))
     }
 
-    pub(crate) fn panic(payload: Box<dyn Any + Send + 'static>) -> Self {
-        Self(Cause::Panic(payload))
+    #[cold]
+    pub(crate) fn panic(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
+        Self(Cause::Panic(Box::new(Panic { id, payload })))
+    }
+
+    /// Which task it was. A task that is spawned later may have the same id, see [`Id`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let task = rt.spawn(async { panic!("oh") });
+    /// let id = task.id();
+    /// assert_eq!(rt.block_on(task).unwrap_err().id(), id);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> Id {
+        match &self.0 {
+            Cause::Cancelled(id) => *id,
+            Cause::Panic(panic) => panic.id,
+        }
     }
 
     /// Whether the task was cancelled: aborted, or its runtime was shut down.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Cause::Cancelled)
+        matches!(self.0, Cause::Cancelled(_))
     }
 
     /// Whether the task panicked.
@@ -59,25 +86,25 @@ impl JoinError {
     /// Gives the error back if the task was cancelled.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
         match self.0 {
-            Cause::Panic(payload) => Ok(payload),
-            Cause::Cancelled => Err(self),
+            Cause::Panic(panic) => Ok(panic.payload),
+            Cause::Cancelled(_) => Err(self),
         }
     }
 
     /// The panic's message, where it has one.
-    fn message(&self) -> Option<&str> {
-        let Cause::Panic(payload) = &self.0 else {
+    pub(crate) fn message(&self) -> Option<&str> {
+        let Cause::Panic(panic) = &self.0 else {
             return None;
         };
-        let literal = payload.downcast_ref::<&'static str>().copied();
-        literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        let literal = panic.payload.downcast_ref::<&'static str>().copied();
+        literal.or_else(|| panic.payload.downcast_ref::<String>().map(String::as_str))
     }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0, self.message()) {
-            (Cause::Cancelled, _) => f.write_str("task was cancelled"),
+            (Cause::Cancelled(_), _) => f.write_str("task was cancelled"),
             (Cause::Panic(_), Some(message)) => write!(f, "task panicked: {message}"),
             (Cause::Panic(_), None) => f.write_str("task panicked"),
         }
@@ -86,10 +113,12 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0, self.message()) {
-            (Cause::Cancelled, _) => f.write_str("JoinError::Cancelled"),
-            (Cause::Panic(_), message) => f
+        let (id, message) = (self.id(), self.message());
+        match &self.0 {
+            Cause::Cancelled(_) => f.debug_tuple("JoinError::Cancelled").field(&id).finish(),
+            Cause::Panic(_) => f
                 .debug_tuple("JoinError::Panic")
+                .field(&id)
                 .field(&message.unwrap_or(".."))
                 .finish(),
         }
@@ -102,3 +131,11 @@ impl std::error::Error for JoinError {}
 // SAFETY: `&JoinError` gives access to the payload only through `message`, which downcasts to `&'static str` or `String`,
 // both of which are `Sync`.
 unsafe impl Sync for JoinError {}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<JoinError>() == 16);
+    assert!(size_of::<Result<(), JoinError>>() == 16);
+    assert!(size_of::<Result<u64, JoinError>>() == 16);
+    assert!(size_of::<Result<String, JoinError>>() == 24);
+};

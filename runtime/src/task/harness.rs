@@ -9,16 +9,18 @@
 use super::cell::Layout;
 use super::error::JoinError;
 use super::header::{Header, JoinWaker, VTable};
+use super::id::{About, Id};
 use super::join::JoinHandle;
 use super::refs::Notified;
 use super::schedule::Schedule;
 use super::state::{AfterPending, Completion, Start, State};
+use super::unhandled::Unhandled;
 use super::waker::LentWaker;
 use crate::util::shield::shield;
 use crate::util::slab::Class;
-use crate::util::wait_reason;
+use crate::util::wait_reason::{self, WaitReason};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -31,16 +33,41 @@ pub(crate) const fn class_of<F: Future>() -> Class {
     Layout::<F>::CLASS
 }
 
-/// Builds a task in a cell: queued, with a join handle.
+/// Builds a task in a cell, spawned at this location: queued, with a join handle.
 ///
 /// # Safety
 ///
 /// The cell comes from the slab of a scheduler `S`, is of the class [`class_of::<F>()`](class_of), and is used by nobody.
 #[inline]
-pub(crate) unsafe fn init<F, S>(cell: NonNull<u8>, future: F) -> (Notified, JoinHandle<F::Output>)
+pub(crate) unsafe fn init<F, S>(
+    cell: NonNull<u8>,
+    future: F,
+    location: &'static Location<'static>,
+) -> (Notified, JoinHandle<F::Output>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: passed on to the caller; future and output may be sent anywhere.
+    unsafe { init_pinned::<F, S>(cell, future, location) }
+}
+
+/// The same for a future that must not leave its thread.
+///
+/// # Safety
+///
+/// As for [`init`]. And unless future and output are both `Send`, every `Notified` of a task under `S` is run, and the task is cancelled, by the thread that calls this. (The handle is
+/// `Send` only if the output is, and nobody else touches either.)
+#[inline]
+pub(crate) unsafe fn init_pinned<F, S>(
+    cell: NonNull<u8>,
+    future: F,
+    location: &'static Location<'static>,
+) -> (Notified, JoinHandle<F::Output>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     let cell = cell.cast::<Header>();
@@ -50,6 +77,7 @@ where
         state: State::new_joinable(),
         vtable: const { &Harness::<F, S>::VTABLE },
         join_waker: JoinWaker::empty(),
+        location,
     };
     // SAFETY: the cell is large enough, aligned to 64 and unused.
     unsafe { cell.write(header) };
@@ -66,14 +94,18 @@ where
 ///
 /// As for [`init`].
 #[inline]
-pub(crate) unsafe fn init_detached<F, S>(cell: NonNull<u8>, future: F) -> Notified
+pub(crate) unsafe fn init_detached<F, S>(
+    cell: NonNull<u8>,
+    future: F,
+    location: &'static Location<'static>,
+) -> Notified
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
     // SAFETY: passed on to the caller.
-    let (task, handle) = unsafe { init::<F, S>(cell, future) };
+    let (task, handle) = unsafe { init::<F, S>(cell, future, location) };
     handle.detach_unseen();
     task
 }
@@ -94,6 +126,26 @@ pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
         // SAFETY: seized: we are its runner now.
         unsafe { cancel(cell) };
     }
+}
+
+/// Where the task in a cell was spawned and what it waits for, if there is one that is not complete.
+///
+/// # Safety
+///
+/// The cell was handed out by a slab and initialised at least once; the task is not completed meanwhile.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) unsafe fn waiting_in(
+    cell: NonNull<u8>,
+) -> Option<(&'static Location<'static>, WaitReason)> {
+    let cell = cell.cast::<Header>();
+    // SAFETY: the first word of a cell that was ever in use is a state word, also when the cell is free again.
+    let state = unsafe { &(*cell.as_ptr()).state };
+    if state.is_complete() {
+        return None;
+    }
+    // SAFETY: the task is live, so all of its header is.
+    let location = unsafe { cell.as_ref() }.location;
+    Some((location, state.wait_reason().unwrap_or_default()))
 }
 
 /// Gives up a counted reference.
@@ -125,8 +177,8 @@ pub(super) unsafe fn free(cell: NonNull<Header>) {
 
 impl<F, S> Harness<F, S>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     const VTABLE: VTable = VTable {
@@ -160,7 +212,11 @@ where
                 // The end of an ordinary detached task: nobody refers to it, so that nobody can while its future is dropped.
                 // SAFETY: as above; the future is not polled again.
                 let dropped = unsafe { Self::drop_future(cell) };
-                drop_quietly((dropped, output));
+                drop_quietly(output);
+                if let Err(error) = dropped {
+                    // SAFETY: as above.
+                    unsafe { Self::lose(cell, error) };
+                }
                 state.complete_unshared();
                 // SAFETY: complete, and nobody refers to the cell.
                 unsafe { Self::free(cell) };
@@ -186,7 +242,8 @@ where
         let future = unsafe { &mut *future };
         // SAFETY: the future stays where it was stored until `finish` or `cancel` drops it there.
         let future = unsafe { Pin::new_unchecked(future) };
-        catch_unwind(AssertUnwindSafe(|| future.poll(&mut context))).map_err(JoinError::panic)
+        catch_unwind(AssertUnwindSafe(|| future.poll(&mut context)))
+            .map_err(|payload| JoinError::panic(Id::of(cell), payload))
     }
 
     /// Drops the future and completes the task with an error.
@@ -197,7 +254,7 @@ where
     #[cold]
     unsafe fn cancel(cell: NonNull<Header>) {
         // SAFETY: passed on to the caller.
-        unsafe { Self::finish(cell, Err(JoinError::cancelled())) };
+        unsafe { Self::finish(cell, Err(JoinError::cancelled(Id::of(cell)))) };
     }
 
     /// # Safety
@@ -222,7 +279,8 @@ where
             // SAFETY: the future is gone, its room is the output's.
             unsafe { place.write(output) };
         } else {
-            drop_quietly(output);
+            // SAFETY: the task is not complete yet.
+            unsafe { Self::forgo(cell, output) };
         }
         let verdict = match state.complete(stored) {
             Completion::DropOutput => {
@@ -254,7 +312,8 @@ where
         let future = unsafe { Layout::<F>::future(cell) };
         // SAFETY: the future is dropped here and nowhere else, where it was pinned.
         let dropping = || unsafe { future.drop_in_place() };
-        catch_unwind(AssertUnwindSafe(dropping)).map_err(JoinError::panic)
+        catch_unwind(AssertUnwindSafe(dropping))
+            .map_err(|payload| JoinError::panic(Id::of(cell), payload))
     }
 
     unsafe fn take_output(cell: NonNull<Header>, into: *mut ()) {
@@ -266,7 +325,43 @@ where
 
     unsafe fn drop_output(cell: NonNull<Header>) {
         // SAFETY: passed on to the caller.
-        drop_quietly(unsafe { Self::move_output(cell) });
+        let output = unsafe { Self::move_output(cell) };
+        // SAFETY: who has the right to the output keeps the cell.
+        unsafe { Self::forgo(cell, output) };
+    }
+
+    /// Drops an output that nobody wants.
+    ///
+    /// # Safety
+    ///
+    /// The cell is live.
+    #[inline(always)]
+    unsafe fn forgo(cell: NonNull<Header>, output: Result<F::Output, JoinError>) {
+        match output {
+            Ok(output) => drop_quietly(output),
+            // SAFETY: passed on to the caller.
+            Err(error) => unsafe { Self::lose(cell, error) },
+        }
+    }
+
+    /// Drops an error that nobody wants; if it is a panic, the scheduler is told.
+    ///
+    /// # Safety
+    ///
+    /// The cell is live.
+    #[cold]
+    #[inline(never)]
+    unsafe fn lose(cell: NonNull<Header>, error: JoinError) {
+        // SAFETY: passed on to the caller.
+        let location = unsafe { cell.as_ref() }.location;
+        let id = error.id();
+        if let Some(panic) =
+            Unhandled::new(About { id, location }, std::any::type_name::<F>(), &error)
+        {
+            // SAFETY: passed on to the caller.
+            unsafe { S::unhandled_panic(cell, panic) };
+        }
+        drop_quietly(error);
     }
 
     /// # Safety

@@ -5,10 +5,11 @@ use super::state::State;
 use crate::sys::sync::UnsafeCell;
 use crate::sys::sync::atomic::{AtomicPtr, Ordering};
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::task::{RawWakerVTable, Waker};
 
-/// The head of a cell: 32 bytes, the same for every task.
+/// The head of a cell: 40 bytes, the same for every task.
 ///
 /// The slab leaves the first word of a freed cell alone and links through the second, so `state` still says COMPLETE there:
 /// that is how an enumeration tells live cells from free ones.
@@ -17,6 +18,8 @@ pub(crate) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static VTable,
     pub(super) join_waker: JoinWaker,
+    /// Where the task was spawned.
+    pub(super) location: &'static Location<'static>,
 }
 
 /// The place for the waker of whoever awaits the task's output, in its two parts. Whether it is the runner's or the join handle's stands in the table of
@@ -126,4 +129,4 @@ impl std::fmt::Debug for Header {
 }
 
 #[cfg(all(target_pointer_width = "64", not(loom), not(shuttle)))]
-const _: () = assert!(size_of::<Header>() == 32);
+const _: () = assert!(size_of::<Header>() == 40);

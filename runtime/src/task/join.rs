@@ -1,7 +1,9 @@
 //! How does a task's output reach whoever spawned it?
 
+use super::abort::AbortHandle;
 use super::error::JoinError;
 use super::header::Header;
+use super::id::Id;
 use super::refs::TaskRef;
 use super::state::Detach;
 use crate::sys::sync::{hint, thread};
@@ -11,6 +13,7 @@ use crate::util::wait_reason::{self, WaitReason};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
@@ -55,30 +58,40 @@ pub struct JoinHandle<T> {
     _output: PhantomData<T>,
 }
 
-/// One pointer wide: the two states without a task are told from pointers by their alignment.
+/// One pointer wide: where there is no task to be looked at, a low bit is set, of which cells have none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Inner(NonNull<Header>);
 
 impl Inner {
-    /// The output was taken.
-    const TAKEN: Self = Self::marker(1);
+    /// In the address of the cell: its output was taken.
+    const TAKEN: usize = 1;
     /// The task was never started, since its runtime had ended.
-    const NEVER: Self = Self::marker(2);
-
-    const fn marker(address: usize) -> Self {
-        match NonNull::new(std::ptr::without_provenance_mut(address)) {
-            Some(marker) => Self(marker),
-            None => panic!("a marker is not null"),
-        }
-    }
+    const NEVER: Self = match NonNull::new(std::ptr::without_provenance_mut(2)) {
+        Some(marker) => Self(marker),
+        None => panic!("a marker is not null"),
+    };
+    /// What is 0 in the address of a cell: some of it.
+    const MARKS: usize = 0b11;
 
     #[inline]
     fn task(&self) -> Option<&Header> {
-        if *self == Self::TAKEN || *self == Self::NEVER {
+        if self.0.addr().get() & Self::MARKS != 0 {
             return None;
         }
-        // SAFETY: any other value is a cell which the handle's counted reference keeps.
+        // SAFETY: without a mark it is a cell, which the handle's counted reference keeps.
         Some(unsafe { self.0.as_ref() })
+    }
+
+    fn taken(self) -> Self {
+        Self(self.0.map_addr(|addr| addr | Self::TAKEN))
+    }
+
+    fn is_taken(self) -> bool {
+        self.0.addr().get() & Self::TAKEN != 0
+    }
+
+    fn id(self) -> Id {
+        Id::of_marked(self.0)
     }
 }
 
@@ -88,6 +101,9 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
+// A panic leaves a task as it leaves any other: its runner catches it.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// # Safety
@@ -124,12 +140,40 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn abort(&self) {
-        let Some(task) = self.inner.task() else {
-            return;
-        };
+        if let Some(task) = self.task_ref() {
+            task.abort();
+        }
+    }
+
+    /// A handle that aborts the task, and has no right to its output.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let forever = rt.spawn(std::future::pending::<()>());
+    /// let abort = forever.abort_handle();
+    /// std::thread::spawn(move || abort.abort());
+    /// assert!(rt.block_on(forever).unwrap_err().is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.id(), self.task_ref())
+    }
+
+    /// A reference of its own to the task, by which others can abort it; none if there is none any more.
+    pub(crate) fn task_ref(&self) -> Option<TaskRef> {
+        let task = self.inner.task()?;
         task.state.add_reference();
         // SAFETY: counted just now.
-        unsafe { TaskRef::from_counted(self.inner.0) }.abort();
+        Some(unsafe { TaskRef::from_counted(self.inner.0) })
+    }
+
+    /// Tells the task from others that live, also when the output was taken.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.inner.id()
     }
 
     /// Whether the output is there, or was taken.
@@ -182,6 +226,20 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// The output, if it is there. Neither waits nor charges the budget. To be called no more once it has given it.
+    pub(crate) fn try_take(&mut self) -> Option<Result<T, JoinError>> {
+        let Some(task) = self.inner.task() else {
+            debug_assert!(!self.inner.is_taken(), "the output was taken");
+            self.inner = self.inner.taken();
+            return Some(Err(JoinError::cancelled(self.inner.id())));
+        };
+        if task.state.is_complete() {
+            Some(self.take())
+        } else {
+            None
+        }
+    }
+
     /// Takes the output of a complete task and lets go of the cell.
     fn take(&mut self) -> Result<T, JoinError> {
         let cell = self.inner.0;
@@ -192,8 +250,8 @@ impl<T> JoinHandle<T> {
         let vtable = unsafe { cell.as_ref() }.vtable;
         // SAFETY: complete, and the right to the output is the handle's, which has not used it.
         unsafe { (vtable.take_output)(cell, output.as_mut_ptr().cast()) };
-        self.inner = Inner::TAKEN;
-        // SAFETY: the handle's reference, given up: `inner` does not point to the cell any more.
+        self.inner = self.inner.taken();
+        // SAFETY: the handle's reference, given up: `inner` does not stand for the cell any more.
         drop(unsafe { TaskRef::from_counted(cell) });
         // SAFETY: written by `take_output`.
         unsafe { output.assume_init() }
@@ -206,11 +264,11 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(task) = self.inner.task() else {
             assert!(
-                self.inner == Inner::NEVER,
+                !self.inner.is_taken(),
                 "a JoinHandle was polled after it had given its output; await it once"
             );
-            self.inner = Inner::TAKEN;
-            return Poll::Ready(Err(JoinError::cancelled()));
+            self.inner = self.inner.taken();
+            return Poll::Ready(Err(JoinError::cancelled(self.id())));
         };
         if task.state.is_complete() || register(task, cx.waker()) {
             ready!(budget::poll_take(cx));
@@ -309,8 +367,12 @@ unsafe fn detach_slow(cell: NonNull<Header>) {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle")
-            .field("finished", &self.is_finished())
-            .finish()
+        let mut f = f.debug_struct("JoinHandle");
+        f.field("id", &self.id());
+        f.field("finished", &self.is_finished());
+        if let Some(task) = self.inner.task() {
+            f.field("location", &format_args!("{}", task.location));
+        }
+        f.finish()
     }
 }

@@ -3,14 +3,16 @@
 //! | type | right | counted in the word |
 //! |---|---|---|
 //! | [`Notified`] | to poll the task once: exists at most once per task | no |
-//! | [`Polled`] | to say of the task that this thread polls that it blocks | no |
+//! | [`Polled`] | to say of the task that this thread polls that it blocks, and what it is | no |
 //! | [`TaskRef`] | to wake, abort or ask about the task; keeps the cell | yes |
 //!
 //! A `Waker` is a `TaskRef` in disguise ([`waker`](super::waker)), and so is the inside of a join handle.
 
 use super::harness;
 use super::header::{Header, VTable};
+use super::id::{About, Id};
 use super::state::Wake;
+use std::panic::Location;
 use std::ptr::NonNull;
 
 /// The right to run a task, once. Whoever holds it must run it or put it into a queue; at shutdown it may be forgotten, since
@@ -20,7 +22,7 @@ use std::ptr::NonNull;
 pub(crate) struct Notified(NonNull<Header>);
 
 // SAFETY: a `Notified` exists at most once per task (whoever counts the first wake of an idle one hands it out), so moving it to another thread
-// moves the exclusive right to the future, which `spawn` requires to be `Send`.
+// moves the exclusive right to the future, which `spawn` requires to be `Send`. Those of `harness::init_pinned` may be moved, and are run where they were made.
 unsafe impl Send for Notified {}
 
 impl Notified {
@@ -46,6 +48,13 @@ impl Notified {
     pub(super) fn vtable(&self) -> &'static VTable {
         // SAFETY: a task in the phase queued is not freed, and we hold the right to leave that phase.
         unsafe { self.0.as_ref() }.vtable
+    }
+
+    /// Where the task was spawned.
+    #[inline]
+    pub(super) fn location(&self) -> &'static Location<'static> {
+        // SAFETY: as in `vtable`.
+        unsafe { self.0.as_ref() }.location
     }
 
     /// Polls the task, or cancels it if that was asked for.
@@ -77,6 +86,20 @@ impl Polled {
     #[inline(always)]
     pub(crate) fn of(task: &Notified) -> Self {
         Self(task.0)
+    }
+
+    /// What is known of it.
+    ///
+    /// # Safety
+    ///
+    /// This thread polls it, and it is not complete.
+    pub(crate) unsafe fn about(self) -> About {
+        // SAFETY: an incomplete task is not freed.
+        let header = unsafe { self.0.as_ref() };
+        About {
+            id: Id::of(self.0),
+            location: header.location,
+        }
     }
 
     /// Whether it is the task in this cell. Nothing is looked at there.
@@ -129,6 +152,16 @@ impl TaskRef {
         unsafe { self.0.as_ref() }
     }
 
+    /// Whether the task is complete.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.header().state.is_complete()
+    }
+
+    /// Where it was spawned.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.header().location
+    }
+
     /// Asks for the task's cancellation.
     pub(crate) fn abort(&self) {
         if self.header().state.abort() == Wake::Schedule {
@@ -136,6 +169,14 @@ impl TaskRef {
             let task = unsafe { Notified::from_raw(self.0) };
             (self.header().vtable.schedule)(task);
         }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        self.header().state.add_reference();
+        // SAFETY: counted just now.
+        unsafe { Self::from_counted(self.0) }
     }
 }
 

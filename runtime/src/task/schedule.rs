@@ -2,6 +2,7 @@
 
 use super::header::Header;
 use super::refs::Notified;
+use super::unhandled::Unhandled;
 use crate::util::slab::Class;
 use std::ptr::NonNull;
 
@@ -28,6 +29,13 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 
     /// The task in this cell is complete, and the cell may be gone. If it is the one that this thread polls, its poll is over, though the turn is not.
     fn poll_is_over(cell: NonNull<Header>);
+
+    /// The task in this cell has ended in a panic that nobody will be told of. Must not panic.
+    ///
+    /// # Safety
+    ///
+    /// The cell must be live.
+    unsafe fn unhandled_panic(cell: NonNull<Header>, panic: Unhandled);
 
     /// Gives the memory of a cell back.
     ///

@@ -8,9 +8,11 @@ use super::header::Header;
 use super::join::JoinHandle;
 use super::refs::Notified;
 use super::schedule::Schedule;
+use super::unhandled::Unhandled;
 use crate::sys::sync::{Arc, Condvar, Mutex};
 use crate::util::slab::Class;
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,18 +26,21 @@ struct TestCell {
 }
 
 #[derive(Default)]
-pub(super) struct TestQueue {
+pub(crate) struct TestQueue {
     tasks: Mutex<VecDeque<Notified>>,
     bell: Condvar,
-    pub(super) freed: AtomicUsize,
+    pub(crate) freed: AtomicUsize,
+    /// Panics that nobody was told of.
+    pub(crate) unhandled: AtomicUsize,
 }
 
 impl TestQueue {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             tasks: Mutex::new(VecDeque::new()),
             bell: Condvar::new(),
             freed: AtomicUsize::new(0),
+            unhandled: AtomicUsize::new(0),
         })
     }
 
@@ -44,13 +49,13 @@ impl TestQueue {
         self.bell.notify_one();
     }
 
-    pub(super) fn pop(&self) -> Option<Notified> {
+    pub(crate) fn pop(&self) -> Option<Notified> {
         self.tasks.lock().pop_front()
     }
 
     /// Runs tasks until `frees` cells are free. A lost wake-up is a deadlock here.
     #[cfg(loom)]
-    pub(super) fn run_until_freed(&self, frees: usize) {
+    pub(crate) fn run_until_freed(&self, frees: usize) {
         while self.freed.load(Ordering::SeqCst) < frees {
             let task = {
                 let mut tasks = self.tasks.lock();
@@ -72,7 +77,8 @@ impl TestQueue {
 }
 
 /// Makes a task and queues it.
-pub(super) fn spawn<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
+#[track_caller]
+pub(crate) fn spawn<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -82,7 +88,8 @@ where
 
 /// The same, woken as by workers of its own runtime.
 #[cfg(loom)]
-pub(super) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
+#[track_caller]
+pub(crate) fn spawn_home<F>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -90,6 +97,7 @@ where
     spawn_under::<F, TestScheduler<true>>(queue, future)
 }
 
+#[track_caller]
 fn spawn_under<F, S>(queue: &Arc<TestQueue>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -103,7 +111,7 @@ where
     }));
     let cell = NonNull::new(cell).expect("a box is not null").cast::<u8>();
     // SAFETY: a fresh cell with room for the class; `free` gives it back.
-    let (task, handle) = unsafe { harness::init::<F, S>(cell, future) };
+    let (task, handle) = unsafe { harness::init::<F, S>(cell, future, Location::caller()) };
     queue.push(task);
     handle
 }
@@ -115,7 +123,7 @@ fn queue_of<'a>(cell: NonNull<Header>) -> &'a Arc<TestQueue> {
 }
 
 /// `HOME`: whether threads count as workers of the tasks' own runtime, so that a wake by value takes the short way.
-pub(super) struct TestScheduler<const HOME: bool>;
+pub(crate) struct TestScheduler<const HOME: bool>;
 
 impl<const HOME: bool> Schedule for TestScheduler<HOME> {
     unsafe fn is_home(_cell: NonNull<Header>) -> bool {
@@ -136,6 +144,10 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
 
     fn poll_is_over(_cell: NonNull<Header>) {}
 
+    unsafe fn unhandled_panic(cell: NonNull<Header>, _panic: Unhandled) {
+        queue_of(cell).unhandled.fetch_add(1, Ordering::SeqCst);
+    }
+
     unsafe fn free(cell: NonNull<Header>, _class: Class) {
         let queue = queue_of(cell).clone();
         // SAFETY: the cell is ours from here on.
@@ -150,7 +162,7 @@ impl<const HOME: bool> Schedule for TestScheduler<HOME> {
 }
 
 /// Counts its drops.
-pub(super) struct Counted(pub(super) std::sync::Arc<AtomicUsize>);
+pub(crate) struct Counted(pub(crate) std::sync::Arc<AtomicUsize>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -159,7 +171,7 @@ impl Drop for Counted {
 }
 
 /// A counter of drops, and something that counts in it.
-pub(super) fn counted() -> (std::sync::Arc<AtomicUsize>, Counted) {
+pub(crate) fn counted() -> (std::sync::Arc<AtomicUsize>, Counted) {
     let drops = std::sync::Arc::new(AtomicUsize::new(0));
     (drops.clone(), Counted(drops))
 }

@@ -52,6 +52,8 @@ fn a_handle_dropped_after_the_end_drops_the_output() {
 fn futures_of_every_size_and_alignment_fit() {
     #[repr(align(256))]
     struct Strict([u8; 256]);
+    #[repr(align(32))]
+    struct Stricter([u8; 32]);
     let queue = TestQueue::new();
     let large = [7_u8; 10_000];
     let strict = Strict([9; 256]);
@@ -61,13 +63,19 @@ fn futures_of_every_size_and_alignment_fit() {
         strict
     });
     let mut c = spawn(&queue, async {});
+    let stricter = Stricter([5; 32]);
+    let mut d = spawn(&queue, async move {
+        assert_eq!(std::ptr::from_ref(&stricter).addr() % 32, 0);
+        stricter
+    });
     while let Some(task) = queue.pop() {
         task.run();
     }
     assert!(matches!(poll(&mut a), Poll::Ready(Ok(output)) if output == large));
     assert!(matches!(poll(&mut b), Poll::Ready(Ok(Strict(bytes))) if bytes == [9; 256]));
     assert!(matches!(poll(&mut c), Poll::Ready(Ok(()))));
-    assert_eq!(queue.freed.load(SeqCst), 3);
+    assert!(matches!(poll(&mut d), Poll::Ready(Ok(Stricter(bytes))) if bytes == [5; 32]));
+    assert_eq!(queue.freed.load(SeqCst), 4);
 }
 
 #[test]
@@ -204,4 +212,105 @@ fn a_handle_of_a_task_never_started_says_cancelled() {
     handle.abort();
     assert!(handle.is_finished());
     assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_cancelled()));
+}
+
+#[test]
+fn panics_that_nobody_is_told_of_are_reported_once() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as planned");
+        }
+    }
+    let queue = TestQueue::new();
+    let is = |unhandled: usize, freed: usize| {
+        assert_eq!(queue.unhandled.load(SeqCst), unhandled);
+        assert_eq!(queue.freed.load(SeqCst), freed);
+    };
+    let task = || spawn(&queue, async { panic!("as planned") });
+    let run = || queue.pop().unwrap().run();
+    // Detached before the end.
+    drop(task());
+    run();
+    is(1, 1);
+    // Dropped unread.
+    let handle = task();
+    run();
+    is(1, 1);
+    drop(handle);
+    is(2, 2);
+    // Read.
+    let mut handle = task();
+    run();
+    assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_panic()));
+    drop(handle);
+    is(2, 3);
+    // Cancelled.
+    let handle = task();
+    handle.abort();
+    drop(handle);
+    run();
+    is(2, 4);
+    // In the future's destructor, where nobody has a handle: with and without a reference.
+    for keeps_waker in [false, true] {
+        let bomb = Bomb;
+        let waker = std::sync::Arc::new(std::sync::OnceLock::new());
+        let keep = waker.clone();
+        drop(spawn(
+            &queue,
+            poll_fn(move |cx| {
+                let _bomb = &bomb;
+                if keeps_waker {
+                    keep.set(cx.waker().clone()).unwrap();
+                }
+                Poll::Ready(())
+            }),
+        ));
+        run();
+    }
+    is(4, 6);
+}
+
+#[test]
+fn an_abort_handle_keeps_the_cell_and_not_the_output() {
+    let queue = TestQueue::new();
+    let (drops, output) = counted();
+    let handle = spawn(&queue, ready(output));
+    let abort = handle.abort_handle();
+    assert_eq!(abort.id(), handle.id());
+    let other = abort.clone();
+    drop(abort);
+    assert!(!other.is_finished());
+    queue.pop().unwrap().run();
+    assert!(other.is_finished());
+    other.abort();
+    assert_eq!(drops.load(SeqCst), 0);
+    drop(handle);
+    assert_eq!(drops.load(SeqCst), 1);
+    assert_eq!(queue.freed.load(SeqCst), 0);
+    let text = format!("{other:?}");
+    assert!(
+        text.contains("finished: true") && text.contains(file!()),
+        "{text}"
+    );
+    drop(other);
+    assert_eq!(queue.freed.load(SeqCst), 1);
+}
+
+#[test]
+fn an_id_stays_when_the_output_was_taken() {
+    let queue = TestQueue::new();
+    let (mut a, b) = (spawn(&queue, async { 1 }), spawn(&queue, async { 2 }));
+    let id = a.id();
+    assert_ne!(id, b.id());
+    queue.pop().unwrap().run();
+    assert!(poll(&mut a).is_ready());
+    assert_eq!(a.id(), id);
+    assert!(a.is_finished());
+    let text = format!("{a:?}");
+    assert!(text.contains(&format!("{id:?}")), "{text}");
+    let never = super::JoinHandle::<()>::never_started();
+    assert_eq!(never.id(), super::Id::NEVER);
+    assert!(never.abort_handle().is_finished());
+    queue.pop().unwrap().run();
 }

@@ -151,7 +151,7 @@ impl Sleep {
     }
 
     /// Polls without asking the cooperative budget.
-    pub(super) fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let mut entry = this.entry;
         match entry.as_mut().poll(cx.waker()) {

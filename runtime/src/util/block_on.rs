@@ -20,7 +20,7 @@ thread_local! {
 
 /// A thread's bed. It may be rung for somebody who slept in it before: a wake-up for nothing.
 #[derive(Debug, Default)]
-struct Parker {
+pub(crate) struct Parker {
     woken: Mutex<bool>,
     bell: Condvar,
 }
@@ -39,7 +39,7 @@ impl Parker {
         }
     }
 
-    fn park(&self) {
+    pub(crate) fn park(&self) {
         let mut woken = self.woken.lock();
         while !*woken {
             self.bell.wait(&mut woken);

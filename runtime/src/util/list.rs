@@ -103,6 +103,12 @@ impl<T> List<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.front.is_none()
     }
+
+    /// Whether there is exactly one node.
+    #[inline]
+    pub(crate) fn is_single(&self) -> bool {
+        self.front.is_some() && self.front == self.back
+    }
 }
 
 impl<T: Linked> List<T> {
@@ -111,10 +117,6 @@ impl<T: Linked> List<T> {
     /// # Safety
     ///
     /// The node stands in no list, and stays alive and where it is until it is popped or removed.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the list's other end, so far used by tests only")
-    )]
     pub(crate) unsafe fn push_front(&mut self, node: NonNull<T>) {
         let old = self.front.replace(node);
         debug_assert!(old != Some(node), "pushed while in the list");
@@ -149,6 +151,11 @@ impl<T: Linked> List<T> {
         self.front
     }
 
+    /// The node at the back, which stays there.
+    pub(crate) fn back(&self) -> Option<NonNull<T>> {
+        self.back
+    }
+
     /// Takes the node at the front.
     pub(crate) fn pop_front(&mut self) -> Option<NonNull<T>> {
         let node = self.front?;
@@ -158,10 +165,6 @@ impl<T: Linked> List<T> {
     }
 
     /// Takes the node at the back.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the list's other end, so far used by tests only")
-    )]
     pub(crate) fn pop_back(&mut self) -> Option<NonNull<T>> {
         let node = self.back?;
         // SAFETY: the back is alive and in this list.

@@ -33,6 +33,15 @@ impl WakeBatch {
         self.wakers.is_empty()
     }
 
+    /// Puts the wakers into another order, as `below` says, which draws a number below the one it is given.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn shuffle(&mut self, mut below: impl FnMut(u32) -> u32) {
+        for last in (1..self.wakers.len()).rev() {
+            let other = below(last as u32 + 1) as usize;
+            self.wakers.swap(last, other);
+        }
+    }
+
     /// Runs every waker in the order of collection, also those behind one that panics. No lock may be held.
     pub(crate) fn wake_all(&mut self) {
         let mut wakers = self.wakers.drain(..);

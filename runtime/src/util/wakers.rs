@@ -52,8 +52,8 @@ impl Wakers {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
+    use crate::sys::sync::Mutex;
     use std::sync::Arc;
-    use std::sync::Mutex;
     use std::task::Wake;
 
     /// Notes its number, and panics if that is 1.
@@ -61,7 +61,7 @@ mod tests {
 
     impl Wake for Numbered {
         fn wake(self: Arc<Self>) {
-            self.1.lock().unwrap().push(self.0);
+            self.1.lock().push(self.0);
             assert_ne!(self.0, 1, "a waker that panics");
         }
     }
@@ -76,9 +76,9 @@ mod tests {
         }
         assert!(wakers.is_full());
         wakers.wake_all();
-        assert_eq!(*woken.lock().unwrap(), (0..ROUND).collect::<Vec<_>>());
+        assert_eq!(*woken.lock(), (0..ROUND).collect::<Vec<_>>());
         assert!(!wakers.is_full());
         wakers.wake_all();
-        assert_eq!(woken.lock().unwrap().len(), ROUND);
+        assert_eq!(woken.lock().len(), ROUND);
     }
 }

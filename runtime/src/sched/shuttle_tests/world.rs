@@ -9,7 +9,7 @@ use crate::driver::condvar::CondvarDriver;
 use crate::driver::{Driver, Wait};
 use crate::sched::context::with_core;
 use crate::sched::handoff;
-use crate::sched::{Config, Shared, ThreadConfig};
+use crate::sched::{Config, Shared, ThreadConfig, UnhandledPanic};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::rng::SeededRandom;
 use crate::sys::sync::{Arc, Mutex, set_patience};
@@ -17,6 +17,7 @@ use crate::task::JoinHandle;
 use crate::timer::Timers;
 use crate::util::block_on;
 use crate::util::wake_batch::WakeBatch;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -73,6 +74,7 @@ impl World {
             },
             // Those have models of their own, in `spare/loom_tests.rs`.
             spares_max: 0,
+            unhandled_panic: UnhandledPanic::Ignore,
             cpus: None,
             at_quiet: Box::new({
                 let timers = timers.clone();
@@ -94,8 +96,8 @@ impl World {
         F: Future<Output: Send> + Send + 'static,
     {
         with_core(|core| match core {
-            Some(core) => core.spawn(future),
-            None => self.sched.spawn_outside(future),
+            Some(core) => core.spawn(future, Location::caller()),
+            None => self.sched.spawn_outside(future, Location::caller()),
         })
     }
 
