@@ -32,7 +32,7 @@ pub(crate) fn shared(room: usize) -> (impl Sender<usize>, impl Receiver<usize> +
 }
 
 pub(crate) async fn scope(tasks: usize) {
-    filch::scope(async |scope| {
+    filch::scope(|scope| async move {
         for _ in 0..tasks {
             scope.spawn(async {});
         }

@@ -121,16 +121,43 @@ const WORKS: &[(&str, Work)] = &[
     ("spawn-hog", Work::SpawnHog),
     ("timer-hog", Work::TimerHog),
     ("readiness-hog", Work::ReadinessHog),
-    ("mpsc-1-room-1", Work::Coordinate(Coordination::Mpsc(1, Room::For(1)))),
-    ("mpsc-1-room-128", Work::Coordinate(Coordination::Mpsc(1, Room::For(128)))),
-    ("mpsc-1-unbounded", Work::Coordinate(Coordination::Mpsc(1, Room::Unbounded))),
-    ("mpsc-4-room-1", Work::Coordinate(Coordination::Mpsc(4, Room::For(1)))),
-    ("mpsc-4-room-128", Work::Coordinate(Coordination::Mpsc(4, Room::For(128)))),
-    ("mpsc-4-unbounded", Work::Coordinate(Coordination::Mpsc(4, Room::Unbounded))),
+    (
+        "mpsc-1-room-1",
+        Work::Coordinate(Coordination::Mpsc(1, Room::For(1))),
+    ),
+    (
+        "mpsc-1-room-128",
+        Work::Coordinate(Coordination::Mpsc(1, Room::For(128))),
+    ),
+    (
+        "mpsc-1-unbounded",
+        Work::Coordinate(Coordination::Mpsc(1, Room::Unbounded)),
+    ),
+    (
+        "mpsc-4-room-1",
+        Work::Coordinate(Coordination::Mpsc(4, Room::For(1))),
+    ),
+    (
+        "mpsc-4-room-128",
+        Work::Coordinate(Coordination::Mpsc(4, Room::For(128))),
+    ),
+    (
+        "mpsc-4-unbounded",
+        Work::Coordinate(Coordination::Mpsc(4, Room::Unbounded)),
+    ),
     ("mpmc", Work::Coordinate(Coordination::Mpmc)),
-    ("oneshot-alone", Work::Coordinate(Coordination::OneshotAlone)),
-    ("oneshot-reply", Work::Coordinate(Coordination::OneshotReply)),
-    ("pingpong-channels", Work::Coordinate(Coordination::PingPongChannels)),
+    (
+        "oneshot-alone",
+        Work::Coordinate(Coordination::OneshotAlone),
+    ),
+    (
+        "oneshot-reply",
+        Work::Coordinate(Coordination::OneshotReply),
+    ),
+    (
+        "pingpong-channels",
+        Work::Coordinate(Coordination::PingPongChannels),
+    ),
     ("broadcast", Work::Coordinate(Coordination::Broadcast)),
     ("watch", Work::Coordinate(Coordination::Watch)),
     ("mutex-alone", Work::Coordinate(Coordination::MutexAlone)),

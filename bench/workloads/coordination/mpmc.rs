@@ -15,7 +15,9 @@ pub(crate) async fn timed(messages: usize) -> Duration {
         spawn(send(sender.clone(), share(messages, task, TASKS))).detach();
     }
     drop(sender);
-    let receivers: Vec<_> = (0..TASKS).map(|_| spawn(receive(receiver.clone()))).collect();
+    let receivers: Vec<_> = (0..TASKS)
+        .map(|_| spawn(receive(receiver.clone())))
+        .collect();
     drop(receiver);
     let mut received = 0;
     for task in receivers {
