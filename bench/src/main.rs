@@ -12,12 +12,17 @@
 //! | `report`, `table`, `talk`, `machine`, `json`, `progress` | how is it told? |
 //! | `compare` | how do filch and its peers do beside each other? |
 
+mod base;
 mod child;
 mod cli;
 mod compare;
+#[path = "../workloads/coordination/mod.rs"]
+mod coordination;
 mod json;
 mod machine;
 mod plan;
+#[path = "../workloads/primitives.rs"]
+mod primitives;
 mod progress;
 mod report;
 mod runtime;

@@ -15,7 +15,8 @@
 //! | `read_byte(socket)` | within a task whose runtime has a reactor, registers a socket in non-blocking mode and waits for a byte of it |
 //! | `Travels` | `Send`, where tasks move between threads |
 //!
-//! What stands between tasks that wait for each other is in `filch_bench_common`: the court, the mailbox, the doorbell.
+//! What stands between tasks that wait for each other is in `filch_bench_common`: the court, the mailbox, the doorbell. What runtimes have for that themselves is the
+//! matter of `coordination`.
 //!
 //! The same source for everyone means the same shape: a difference that is measured is the runtime's. Rejected: a trait with the
 //! runtime as a parameter (whether a future is `Send` differs between peers, and a trait has to say it once for all).
@@ -75,6 +76,7 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
             let writer = Writer::start();
             Box::new(move || readiness_hog::late(&mut runtime, &writer))
         }
+        Work::Coordinate(work) => super::coordination::build(work, runtime, size)?,
     })
 }
 

@@ -50,6 +50,52 @@ pub enum Work {
     TimerHog,
     /// A socket becomes readable while its reader's worker is busy: from the write until the reader has the byte.
     ReadinessHog,
+    /// Tasks use what the runtime, or a library, has for them to coordinate with. Seconds.
+    Coordinate(Coordination),
+}
+
+/// What tasks coordinate with, and how; `size` times in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coordination {
+    /// So many tasks send to one.
+    Mpsc(usize, Room),
+    /// Four tasks send to four, through a channel with room for 128.
+    Mpmc,
+    /// One task makes a channel for one value, sends, and receives.
+    OneshotAlone,
+    /// One asks another through a channel, and is answered through one for one value.
+    OneshotReply,
+    /// Two tasks send a number to and fro through two channels with room for one.
+    PingPongChannels,
+    /// One sends to ten, each of whom gets everything.
+    Broadcast,
+    /// Two tasks answer each other's new value.
+    Watch,
+    /// One task locks and unlocks.
+    MutexAlone,
+    /// Four do.
+    MutexShared,
+    /// Four tasks lock to read nine times and to write once.
+    RwLock,
+    /// Four tasks take one of two permits and give it back.
+    Semaphore,
+    /// A set of `size` tasks whose outputs are taken as they come.
+    JoinSet,
+    /// `size` tasks in a scope.
+    Scope,
+    /// 61 times 13 tasks send to one, through channels with so much room.
+    Funnel(usize),
+    /// 61 times so many messages wander among 13 tasks, each of which can send to each.
+    Pinball(usize),
+}
+
+/// How many messages a channel has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// So many.
+    For(usize),
+    /// Without bound.
+    Unbounded,
 }
 
 /// The words for the works.
@@ -75,6 +121,57 @@ const WORKS: &[(&str, Work)] = &[
     ("spawn-hog", Work::SpawnHog),
     ("timer-hog", Work::TimerHog),
     ("readiness-hog", Work::ReadinessHog),
+    (
+        "mpsc-1-room-1",
+        Work::Coordinate(Coordination::Mpsc(1, Room::For(1))),
+    ),
+    (
+        "mpsc-1-room-128",
+        Work::Coordinate(Coordination::Mpsc(1, Room::For(128))),
+    ),
+    (
+        "mpsc-1-unbounded",
+        Work::Coordinate(Coordination::Mpsc(1, Room::Unbounded)),
+    ),
+    (
+        "mpsc-4-room-1",
+        Work::Coordinate(Coordination::Mpsc(4, Room::For(1))),
+    ),
+    (
+        "mpsc-4-room-128",
+        Work::Coordinate(Coordination::Mpsc(4, Room::For(128))),
+    ),
+    (
+        "mpsc-4-unbounded",
+        Work::Coordinate(Coordination::Mpsc(4, Room::Unbounded)),
+    ),
+    ("mpmc", Work::Coordinate(Coordination::Mpmc)),
+    (
+        "oneshot-alone",
+        Work::Coordinate(Coordination::OneshotAlone),
+    ),
+    (
+        "oneshot-reply",
+        Work::Coordinate(Coordination::OneshotReply),
+    ),
+    (
+        "pingpong-channels",
+        Work::Coordinate(Coordination::PingPongChannels),
+    ),
+    ("broadcast", Work::Coordinate(Coordination::Broadcast)),
+    ("watch", Work::Coordinate(Coordination::Watch)),
+    ("mutex-alone", Work::Coordinate(Coordination::MutexAlone)),
+    ("mutex-shared", Work::Coordinate(Coordination::MutexShared)),
+    ("rwlock", Work::Coordinate(Coordination::RwLock)),
+    ("semaphore", Work::Coordinate(Coordination::Semaphore)),
+    ("joinset", Work::Coordinate(Coordination::JoinSet)),
+    ("scope", Work::Coordinate(Coordination::Scope)),
+    ("funnel-1", Work::Coordinate(Coordination::Funnel(1))),
+    ("funnel-10", Work::Coordinate(Coordination::Funnel(10))),
+    ("funnel-100", Work::Coordinate(Coordination::Funnel(100))),
+    ("pinball-1", Work::Coordinate(Coordination::Pinball(1))),
+    ("pinball-10", Work::Coordinate(Coordination::Pinball(10))),
+    ("pinball-100", Work::Coordinate(Coordination::Pinball(100))),
 ];
 
 impl Work {

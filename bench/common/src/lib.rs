@@ -8,6 +8,7 @@
 //! | [`mod@busy`] | what does a coroutine compute that computes? |
 //! | [`clock`] | where does the time come from? |
 //! | [`memory`] | how much memory is resident, and how much was at most? |
+//! | [`channel`] | what is a channel of anybody's? |
 //! | [`cpu`] | how much processor time has been used? |
 //! | [`joined`] | how is the output of a task awaited? |
 //! | [`court`] | how do two tasks take turns? |
@@ -21,6 +22,7 @@
 pub mod answer;
 pub mod block_on;
 pub mod busy;
+pub mod channel;
 pub mod clock;
 pub mod counters;
 pub mod court;
@@ -35,7 +37,7 @@ pub mod writer;
 pub use answer::{Bench, answer, one_by_one};
 pub use block_on::block_on;
 pub use doorbell::Doorbell;
-pub use job::{Cannot, Job, Work};
+pub use job::{Cannot, Coordination, Job, Room, Work};
 pub use joined::Joined;
 pub use writer::{Writer, Written};
 

@@ -399,10 +399,15 @@ func main() {
 	name, workers, size := os.Args[1], numbers[0], numbers[1]
 	runtime.GOMAXPROCS(workers)
 	work, exists := works(size)[name]
+	if !exists {
+		work, exists = coordinations(size)[name]
+	}
 	samples, isLatency := latencies(workers, numbers[2]+numbers[3])[name]
 	switch {
 	case name == "empty-outside":
 		answer("cannot", "there is no thread outside")
+	case name == "broadcast" || name == "watch":
+		answer("cannot", "it has no such channel")
 	case isLatency:
 		time.Sleep(settle)
 		answer("figures", samples()[numbers[2]:])

@@ -453,6 +453,8 @@ def answer(runtime, name, workers, size, warm_ups, repetitions):
         return {"cannot": "on one thread it would measure Python's arithmetic"}
     if name == "parked-detached":
         return {"cannot": "it does not keep what nobody refers to"}
+    if name not in LATENCIES and name not in runtime.works(size):
+        return {"cannot": "it is not asked: one thread coordinates with itself"}
     runtime.start()
     if name in LATENCIES:
         sample = runtime.latencies(warm_ups + repetitions).get(name)

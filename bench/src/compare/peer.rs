@@ -61,8 +61,23 @@ pub(super) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "async-executor",
-        what: "smol's executor in its static form, with mimalloc",
+        what: "smol's executor in its static form, with async-channel, async-lock, async-broadcast, and with mimalloc",
         source: alone("peer-async-executor", &["async-executor"]),
+    },
+    Peer {
+        name: "flume",
+        what: "a library of channels, on tokio's multi-thread flavour with mimalloc",
+        source: channels("peer-flume", &["flume"]),
+    },
+    Peer {
+        name: "kanal",
+        what: "another one",
+        source: channels("peer-kanal", &["kanal"]),
+    },
+    Peer {
+        name: "tachyonix",
+        what: "another one, of bounded channels with one receiver",
+        source: channels("peer-tachyonix", &["tachyonix"]),
     },
     Peer {
         name: "monoio",
@@ -107,6 +122,10 @@ const fn tokio(program: &'static str, flavour: &'static str) -> Source {
 
 const fn alone(program: &'static str, crates: &'static [&'static str]) -> Source {
     Source::Rust(program, program, None, crates)
+}
+
+const fn channels(program: &'static str, crates: &'static [&'static str]) -> Source {
+    Source::Rust("peer-channels", program, None, crates)
 }
 
 /// A peer that can be run.

@@ -1,7 +1,7 @@
 //! What is measured, in which variants, and what is not?
 
 use crate::stats::{Spread, percentile};
-use filch_bench_common::{Job, Work};
+use filch_bench_common::{Coordination, Job, Room, Work};
 
 /// How many repetitions one process measures.
 const REPETITIONS: usize = 5;
@@ -295,7 +295,185 @@ making and registering the sockets, readers that a runtime has moved away from t
         has_cold: false,
         size: Size::Count(200),
     },
+    Workload {
+        name: "mpsc",
+        unit: Unit::Ns,
+        measures: "\
+one or four tasks that send 1 000 000 numbers in all to one that receives, per message, through a
+channel with room for 1, for 128, or without bound. Each library's own channel: filch's and tokio's
+mpsc, async-channel on async-executor, flume, kanal and tachyonix on tokio, Go's chan, which has no bound
+only where it has room for all.",
+        measures_not: "\
+large messages, senders that come and go, messages taken several at a time, threads that send",
+        kinds: &[
+            ("1,room-1", coordinate(Coordination::Mpsc(1, Room::For(1)))),
+            ("1,room-128", coordinate(Coordination::Mpsc(1, Room::For(128)))),
+            ("1,unbounded", coordinate(Coordination::Mpsc(1, Room::Unbounded))),
+            ("4,room-1", coordinate(Coordination::Mpsc(4, Room::For(1)))),
+            ("4,room-128", coordinate(Coordination::Mpsc(4, Room::For(128)))),
+            ("4,unbounded", coordinate(Coordination::Mpsc(4, Room::Unbounded))),
+        ],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "mpmc",
+        unit: Unit::Ns,
+        measures: "\
+four tasks that send 1 000 000 numbers in all to four that receive, each number once, through a channel
+with room for 128, per message.",
+        measures_not: "\
+large messages, other rooms, how evenly the receivers share",
+        kinds: &[("4x4,room-128", coordinate(Coordination::Mpmc))],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "oneshot",
+        unit: Unit::Ns,
+        measures: "\
+a channel for one value, 500 000 times, made, used and dropped. alone: by one task, with no wait; reply:
+a task asks another through a channel that stays (room for 128) and waits for the answer, one question
+at a time. Go has a channel of one place; smol's people have none, oneshot 0.2 stands in.",
+        measures_not: "\
+values that are never sent, receivers that go away, threads",
+        kinds: &[
+            ("alone", coordinate(Coordination::OneshotAlone)),
+            ("reply", coordinate(Coordination::OneshotReply)),
+        ],
+        has_cold: false,
+        size: Size::Count(500_000),
+    },
+    Workload {
+        name: "pingpong-channels",
+        unit: Unit::Ns,
+        measures: "\
+two tasks that send a number to and fro through two channels with room for one, per round of there and
+back, 200 000 times. With one worker on the same; with two, on one or on both, as the runtime has it.",
+        measures_not: "\
+throughput (one message is under way at a time), several pairs",
+        kinds: &[("in-turn", coordinate(Coordination::PingPongChannels))],
+        has_cold: false,
+        size: Size::Count(200_000),
+    },
+    Workload {
+        name: "broadcast",
+        unit: Unit::Ns,
+        measures: "\
+one task that publishes 100 000 numbers to ten that have subscribed, per number published. After each
+64 it waits until all ten have said that they are there, through a channel of the same library, so that
+nobody is left behind: ten messages for 64, which are in the time.",
+        measures_not: "\
+subscribers that lag, large values, many who publish",
+        kinds: &[("to-10", coordinate(Coordination::Broadcast))],
+        has_cold: false,
+        size: Size::Count(100_000),
+    },
+    Workload {
+        name: "watch",
+        unit: Unit::Ns,
+        measures: "\
+two tasks, each of which sets a value when the other's has changed, per round of two changes, 200 000
+times.",
+        measures_not: "\
+values that nobody sees, many who look",
+        kinds: &[("in-turn", coordinate(Coordination::Watch))],
+        has_cold: false,
+        size: Size::Count(200_000),
+    },
+    Workload {
+        name: "mutex",
+        unit: Unit::Ns,
+        measures: "\
+locking, adding one, unlocking, 1 000 000 times in all, per lock. alone: by one task; shared: by four,
+which await nothing while they hold it, so that with one worker nobody ever finds it locked.",
+        measures_not: "\
+locks held across an await, fairness, threads",
+        kinds: &[
+            ("alone", coordinate(Coordination::MutexAlone)),
+            ("shared", coordinate(Coordination::MutexShared)),
+        ],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "rwlock",
+        unit: Unit::Ns,
+        measures: "\
+four tasks that lock 1 000 000 times in all, nine times to read and once to write, per lock. They await
+nothing while they hold it.",
+        measures_not: "\
+locks held across an await, fairness, threads",
+        kinds: &[("9-to-1", coordinate(Coordination::RwLock))],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "semaphore",
+        unit: Unit::Ns,
+        measures: "\
+four tasks that take one of two permits and give it back, 1 000 000 times in all, per permit. They await
+nothing while they hold it. Go has a channel with room for two.",
+        measures_not: "\
+permits held across an await, several at a time, fairness",
+        kinds: &[("2-for-4", coordinate(Coordination::Semaphore))],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "sets",
+        unit: Unit::Ms,
+        measures: "\
+100 000 empty tasks that are waited for together, from before the first until all have ended. joinset: in
+a JoinSet, whose outputs are taken as they come and added up; scope: in a scope, which ends when they
+have. Go sends the outputs through one channel, and has a WaitGroup for a scope.",
+        measures_not: "\
+tasks that fail, tasks that are cancelled, limits",
+        kinds: &[
+            ("joinset", coordinate(Coordination::JoinSet)),
+            ("scope", coordinate(Coordination::Scope)),
+        ],
+        has_cold: false,
+        size: Size::Count(100_000),
+    },
+    Workload {
+        name: "funnel",
+        unit: Unit::Ns,
+        measures: "\
+61 rigs at a time, of 13 tasks each that send to one, through channels with room for 1, 10 or 100;
+1 000 000 messages in all, per message. The shape is tachyobench's.",
+        measures_not: "\
+what mpsc does not; how evenly the rigs get on",
+        kinds: &[
+            ("room-1", coordinate(Coordination::Funnel(1))),
+            ("room-10", coordinate(Coordination::Funnel(10))),
+            ("room-100", coordinate(Coordination::Funnel(100))),
+        ],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
+    Workload {
+        name: "pinball",
+        unit: Unit::Ns,
+        measures: "\
+61 rigs at a time, of 13 tasks each, among which 1, 10 or 100 messages wander: each task passes what it
+receives on to another one at random. 1 000 000 steps in all, per step. Room is never short, and most
+tasks wait most of the time. The shape is tachyobench's.",
+        measures_not: "\
+senders that wait, messages that are lost",
+        kinds: &[
+            ("1-ball", coordinate(Coordination::Pinball(1))),
+            ("10-balls", coordinate(Coordination::Pinball(10))),
+            ("100-balls", coordinate(Coordination::Pinball(100))),
+        ],
+        has_cold: false,
+        size: Size::Count(1_000_000),
+    },
 ];
+
+const fn coordinate(work: Coordination) -> Work {
+    Work::Coordinate(work)
+}
 
 /// One variant of a workload: a table of one row per peer.
 #[derive(Debug)]

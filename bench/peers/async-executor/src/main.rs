@@ -1,5 +1,7 @@
 //! The workloads of the comparison on async-executor, which smol runs on.
 
+mod coordination;
+mod primitives;
 mod runtime;
 #[path = "../../../workloads/mod.rs"]
 mod workloads;

@@ -1,5 +1,7 @@
 //! The workloads of the comparison on an executor made by hand.
 
+#[path = "../../../workloads/coordination/none.rs"]
+mod coordination;
 mod executor;
 mod runtime;
 #[path = "../../../workloads/mod.rs"]

@@ -1,5 +1,7 @@
 //! The workloads of the comparison on monoio.
 
+#[path = "../../../workloads/coordination/none.rs"]
+mod coordination;
 mod runtime;
 #[path = "../../../workloads/mod.rs"]
 mod workloads;

@@ -2,6 +2,11 @@
 //!
 //! The first word of the command line is the flavour, `multi-thread` or `current-thread`; the others are as for everyone.
 
+mod base;
+#[path = "../../../workloads/coordination/mod.rs"]
+mod coordination;
+#[path = "../../../workloads/primitives.rs"]
+mod primitives;
 mod runtime;
 #[path = "../../../workloads/mod.rs"]
 mod workloads;

@@ -1,0 +1,18 @@
+//! The workloads of the comparison that are about messages, by tachyonix on tokio's multi-thread runtime.
+
+mod coordination;
+#[path = "primitives/tachyonix.rs"]
+mod primitives;
+#[path = "../../tokio/src/runtime.rs"]
+mod runtime;
+#[path = "../../../workloads/mod.rs"]
+mod workloads;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    coordination::main()
+}
