@@ -42,6 +42,7 @@
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
 
 pub mod allocations;
+pub mod cancel;
 pub mod census;
 pub mod drops;
 pub mod guard;
