@@ -77,6 +77,7 @@ pub struct Cut {
     /// How many steps there are; known when the case has run.
     steps: Cell<Option<usize>>,
     is_complete: Cell<bool>,
+    is_dropped: Cell<bool>,
 }
 
 impl Cut {
@@ -86,6 +87,7 @@ impl Cut {
             host,
             steps: Cell::new(None),
             is_complete: Cell::new(false),
+            is_dropped: Cell::new(false),
         }
     }
 
@@ -115,12 +117,25 @@ impl Cut {
             }
         }
         self.is_complete.set(polled.output.is_some());
+        self.is_dropped.set(!self.is_complete.get());
         let output = polled.drop_future();
         for number in done..steps {
             step(number).await;
         }
         self.settle().await;
         output
+    }
+
+    /// Whether the future was dropped before it was done; to be asked by a step that is only right after that, or only before.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        self.is_dropped.get()
+    }
+
+    /// Whether the future is polled in this order.
+    #[must_use]
+    pub fn is_polled(&self) -> bool {
+        self.order.iter().any(|&action| action != Move::Step)
     }
 
     /// Lets everybody else come to rest, in a simulation; a step of a case with a real runtime waits by itself for what it has begun.
@@ -251,6 +266,18 @@ impl Wake for Wakes {
     }
 }
 
+/// A table of [`Case`]s: a host, then a name and a body for each.
+#[macro_export]
+macro_rules! cases {
+    ($host:ident: $($name:literal => |$cut:ident| $body:expr),* $(,)?) => {
+        &[$($crate::cancel::Case {
+            name: $name,
+            host: $crate::cancel::Host::$host,
+            run: |$cut| ::std::boxed::Box::pin($body),
+        }),*]
+    };
+}
+
 /// Somebody else who waits for the same thing, polled by hand too.
 pub struct Sibling<'a, T> {
     future: Pin<Box<dyn Future<Output = T> + 'a>>,
@@ -280,12 +307,30 @@ impl<'a, T> Sibling<'a, T> {
         }
     }
 
+    /// Whether its turn has come, which a poll says.
+    pub fn is_ready(&mut self) -> bool {
+        if self.output.is_none() {
+            self.poll();
+        }
+        self.output.is_some()
+    }
+
+    /// If its turn has come, it is done with what it waited for, and out of the way.
+    pub fn go_on(sibling: &mut Option<Self>) {
+        if sibling.as_mut().is_some_and(Self::is_ready) {
+            *sibling = None;
+        }
+    }
+
     /// Its output, now that its turn has come.
     ///
     /// # Panics
     ///
     /// If it was not told, or has to wait still.
-    #[must_use]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "that it has come is half of what is asked"
+    )]
     pub fn output(mut self) -> T {
         while self.output.is_none() {
             let is_woken = self.wakes.count() > self.before;

@@ -30,6 +30,7 @@
 //! | `unhandled_panic` | what becomes of a panic that nobody will be told of? |
 //! | `metrics` | do the numbers of a runtime say what happens in it? |
 //! | `simulation` | does a seed decide everything, and does virtual time take none? |
+//! | `cancel_safety` | is nothing lost, doubled or left locked, wherever a future is dropped? |
 //! | `locks` | do locks and semaphores keep their promises while tasks give up at any time? |
 //! | `locks_alloc` | do they wait without an allocation? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |

@@ -1,0 +1,270 @@
+//! Channels: does each message come once or stay with its sender, and is room given back?
+
+use filch::sync::{mpsc, oneshot, watch};
+use filch::time::{Duration, advance};
+use filch_tests::cancel::{Case, Cut, Sibling};
+use filch_tests::cases;
+use filch_tests::drops::Tally;
+
+pub(crate) const CASES: &[Case] = cases! {
+    Simulated:
+    "sync::mpsc::Sender::send" => |cut| async move {
+        let (sender, receiver) = full();
+        send(cut, sender.send(1), &sender, receiver).await;
+    },
+    "sync::mpsc::Sender::send" => |cut| send_to_nobody(cut),
+    "sync::mpsc::Sender::send_timeout" => |cut| async move {
+        let (sender, receiver) = full();
+        send(cut, sender.send_timeout(1, HOUR), &sender, receiver).await;
+    },
+    "sync::mpsc::Sender::send_timeout" => |cut| send_too_late(cut),
+    "sync::mpsc::Sender::send_many" => |cut| send_many(cut),
+    "sync::mpsc::Sender::reserve" => |cut| async move {
+        let (sender, receiver) = full();
+        reserve(cut, sender.reserve(), &sender, receiver).await;
+    },
+    "sync::mpsc::Sender::reserve_many" => |cut| reserve_many(cut),
+    "sync::mpsc::Sender::reserve_owned" => |cut| async move {
+        let (sender, receiver) = full();
+        reserve(cut, sender.clone().reserve_owned(), &sender, receiver).await;
+    },
+    "sync::mpsc::Sender::closed" => |cut| async move {
+        let (sender, receiver) = mpsc::channel::<u32>(1);
+        ends(cut, || sender.closed(), receiver).await;
+    },
+    "sync::mpsc::UnboundedSender::closed" => |cut| async move {
+        let (sender, receiver) = mpsc::unbounded_channel::<u32>();
+        ends(cut, || sender.closed(), receiver).await;
+    },
+    "sync::mpsc::Receiver::recv" => |cut| async move {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut sender = Some(sender);
+        let mut left = Vec::new();
+        let step = async |number| match number {
+            0 => sender.as_ref().expect("it lives").try_send(1).unwrap(),
+            _ => sender = None,
+        };
+        let got = cut.drive(receiver.recv(), 2, step).await;
+        left.extend(got.flatten());
+        left.extend(receiver.recv().await);
+        assert_eq!(left, [1]);
+        assert_eq!((receiver.recv().await, receiver.capacity()), (None, 1));
+    },
+    "sync::mpsc::Receiver::recv_many" => |cut| async move {
+        let (sender, mut receiver) = mpsc::channel(2);
+        let mut got = Vec::new();
+        let step = async |number| sender.try_send(number).unwrap();
+        let count = cut.drive(receiver.recv_many(&mut got, 8), 2, step).await;
+        assert_eq!(count.unwrap_or(0), got.len());
+        got.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+        assert_eq!((got, receiver.capacity()), (vec![0, 1], 2));
+    },
+    "sync::mpsc::UnboundedReceiver::recv" => |cut| async move {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let step = async |number| sender.send(number).unwrap();
+        let got = cut.drive(receiver.recv(), 2, step).await;
+        let left = std::iter::from_fn(|| receiver.try_recv().ok());
+        assert_eq!(got.flatten().into_iter().chain(left).collect::<Vec<_>>(), [0, 1]);
+    },
+    "sync::mpsc::UnboundedReceiver::recv_many" => |cut| async move {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut got = Vec::new();
+        let step = async |number| sender.send(number).unwrap();
+        let count = cut.drive(receiver.recv_many(&mut got, 8), 2, step).await;
+        assert_eq!(count.unwrap_or(0), got.len());
+        got.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+        assert_eq!(got, [0, 1]);
+    },
+    "sync::oneshot::Sender::closed" => |cut| async move {
+        let (mut sender, receiver) = oneshot::channel::<u32>();
+        let mut receiver = Some(receiver);
+        cut.drive(sender.closed(), 1, async |_| receiver = None).await;
+        assert!(sender.is_closed());
+        sender.closed().await;
+    },
+    "sync::oneshot::Receiver" => |cut| async move {
+        let (sender, mut receiver) = oneshot::channel();
+        let mut sender = Some(sender);
+        let step = async |_| sender.take().expect("once").send(7).unwrap();
+        let got = cut.drive(&mut receiver, 1, step).await;
+        // A borrow was dropped, and not the receiver.
+        let value = match got {
+            Some(value) => value,
+            None => receiver.await,
+        };
+        assert_eq!(value, Ok(7));
+    },
+    "sync::oneshot::Receiver" => |cut| async move {
+        let (sender, receiver) = oneshot::channel();
+        let (tally, mut sender) = (Tally::new(), Some(sender));
+        let mut refused = None;
+        let step = async |_| refused = sender.take().expect("once").send(tally.track()).err();
+        let got = cut.drive(receiver, 1, step).await;
+        assert!(got.is_none() || refused.is_none(), "received and refused");
+        drop((got, refused));
+        tally.assert_all_gone();
+    },
+    "sync::watch::Sender::closed" => |cut| async move {
+        let (sender, receiver) = watch::channel(0);
+        ends(cut, || sender.closed(), receiver).await;
+    },
+    "sync::watch::Receiver::changed" => |cut| async move {
+        let (sender, mut receiver) = watch::channel(0);
+        let step = async |number| sender.send(number + 1).unwrap();
+        let got = cut.drive(receiver.changed(), 2, step).await;
+        let has_changed = receiver.has_changed().unwrap();
+        assert!(got.is_some() || has_changed, "nobody will hear of the last value");
+        assert_eq!(*receiver.borrow_and_update(), 2);
+    },
+    "sync::watch::Receiver::changed" => |cut| async move {
+        let (sender, mut receiver) = watch::channel(0);
+        let mut sender = Some(sender);
+        let got = cut.drive(receiver.changed(), 1, async |_| sender = None).await;
+        assert!(got.is_none_or(|got| got.is_err()));
+        assert!(receiver.changed().await.is_err());
+    },
+    "sync::watch::Receiver::wait_for" => |cut| async move {
+        let (sender, mut receiver) = watch::channel(0);
+        let step = async |number| sender.send(number + 1).unwrap();
+        let got = cut.drive(receiver.wait_for(|value| *value == 2), 2, step).await;
+        assert!(got.is_none_or(|got| *got.unwrap() == 2));
+        // What is right is found, whether it was marked as seen or not.
+        assert_eq!(*receiver.wait_for(|value| *value == 2).await.unwrap(), 2);
+    },
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// With one message in it, 0, and no room.
+fn full() -> (mpsc::Sender<usize>, mpsc::Receiver<usize>) {
+    let (sender, receiver) = mpsc::channel(1);
+    sender.try_send(0).expect("there is room for one");
+    (sender, receiver)
+}
+
+/// A sibling comes with a message of its own, 2, and the receiver takes one after the other.
+async fn send<E: std::fmt::Debug>(
+    cut: &Cut,
+    future: impl Future<Output = Result<(), E>>,
+    sender: &mpsc::Sender<usize>,
+    mut receiver: mpsc::Receiver<usize>,
+) {
+    let mut sibling = None;
+    let mut received = Vec::new();
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(sender.send(2))),
+        1 => received.push(receiver.try_recv().unwrap()),
+        2 => Sibling::go_on(&mut sibling),
+        _ => received.extend(receiver.try_recv()),
+    };
+    let got = cut.drive(future, 4, step).await;
+    received.extend(receiver.try_recv());
+    Sibling::go_on(&mut sibling);
+    assert!(
+        sibling.is_none(),
+        "there is room, and the sibling does not get it"
+    );
+    received.extend(receiver.try_recv());
+    received.sort_unstable();
+    let expected = if got.is_some() {
+        vec![0, 1, 2]
+    } else {
+        vec![0, 2]
+    };
+    assert_eq!(received, expected);
+    assert_eq!(sender.capacity(), 1);
+}
+
+/// The receiver goes; a message that is not sent comes back, or is dropped with the future.
+async fn send_to_nobody(cut: &Cut) {
+    let (sender, receiver) = mpsc::channel(1);
+    let tally = Tally::new();
+    sender.try_send(tally.track()).unwrap();
+    let mut receiver = Some(receiver);
+    let got = cut
+        .drive(sender.send(tally.track()), 1, async |_| receiver = None)
+        .await;
+    assert!(got.is_none_or(|got| got.is_err()));
+    tally.assert_all_gone();
+}
+
+/// Room comes when the time is up.
+async fn send_too_late(cut: &Cut) {
+    let (sender, mut receiver) = full();
+    let mut received = Vec::new();
+    let step = async |number| match number {
+        0 => advance(HOUR).await,
+        _ => received.push(receiver.try_recv().unwrap()),
+    };
+    let got = cut.drive(sender.send_timeout(1, HOUR), 2, step).await;
+    received.extend(receiver.try_recv());
+    // The hour begins with the first poll: it may be in time.
+    let expected = if matches!(got, Some(Ok(()))) {
+        vec![0, 1]
+    } else {
+        vec![0]
+    };
+    assert_eq!((received, sender.capacity()), (expected, 1));
+}
+
+/// What was taken from the iterator was sent.
+async fn send_many(cut: &Cut) {
+    let (sender, mut receiver) = mpsc::channel(2);
+    (0..2).for_each(|number| sender.try_send(number).unwrap());
+    let mut messages = 2..4_usize;
+    let mut received = Vec::new();
+    let step = async |_| received.extend(receiver.try_recv());
+    let got = cut
+        .drive(sender.send_many(messages.by_ref()), 2, step)
+        .await;
+    received.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+    assert!(got.is_none() || messages.is_empty());
+    received.extend(messages);
+    assert_eq!(received, [0, 1, 2, 3]);
+    assert_eq!(sender.capacity(), 2);
+}
+
+async fn reserve<P, E: std::fmt::Debug>(
+    cut: &Cut,
+    future: impl Future<Output = Result<P, E>>,
+    sender: &mpsc::Sender<usize>,
+    mut receiver: mpsc::Receiver<usize>,
+) {
+    let mut sibling = None;
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(sender.reserve())),
+        1 => assert_eq!(receiver.try_recv(), Ok(0)),
+        _ => Sibling::go_on(&mut sibling),
+    };
+    drop(cut.drive(future, 3, step).await.map(Result::unwrap));
+    drop(sibling.map(Sibling::output));
+    assert_eq!((sender.capacity(), receiver.len()), (1, 0));
+}
+
+/// Room comes for one at a time, and somebody wants less.
+async fn reserve_many(cut: &Cut) {
+    let (sender, mut receiver) = mpsc::channel(2);
+    (0..2).for_each(|number| sender.try_send(number).unwrap());
+    let mut sibling = None;
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(sender.reserve())),
+        3 => Sibling::go_on(&mut sibling),
+        number => assert_eq!(receiver.try_recv(), Ok(number - 1)),
+    };
+    let got = cut.drive(sender.reserve_many(2), 4, step).await;
+    drop(got.map(Result::unwrap));
+    drop(sibling.map(Sibling::output));
+    assert_eq!((sender.capacity(), receiver.len()), (2, 0));
+}
+
+/// One more waits for the receiver to go, and hears of it.
+async fn ends<F: Future<Output = ()>>(cut: &Cut, closed: impl Fn() -> F, receiver: impl Sized) {
+    let mut receiver = Some(receiver);
+    let mut sibling = None;
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(closed())),
+        _ => receiver = None,
+    };
+    cut.drive(closed(), 2, step).await;
+    sibling.expect("step 0").output();
+}
