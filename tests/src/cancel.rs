@@ -12,6 +12,11 @@
 //!
 //! Rejected: one future dropped at random points under load. It finds the same in the end, but not each time, and does not say at which point.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "what is tested shall not be what it is tested with"
+)]
+
 use filch::Runtime;
 use filch::time::{Duration, sleep};
 use std::cell::Cell;
@@ -327,10 +332,6 @@ impl<'a, T> Sibling<'a, T> {
     /// # Panics
     ///
     /// If it was not told, or has to wait still.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "that it has come is half of what is asked"
-    )]
     pub fn output(mut self) -> T {
         while self.output.is_none() {
             let is_woken = self.wakes.count() > self.before;

@@ -144,7 +144,7 @@ impl Crate {
             .iter()
             .flat_map(|(module, file)| {
                 let names = file.source.test_modules().iter();
-                names.map(|name| [module.as_slice(), &[name.clone()]].concat())
+                names.map(|name| [module.as_slice(), std::slice::from_ref(name)].concat())
             })
             .collect();
         files.retain(|module, _| {

@@ -13,13 +13,17 @@ mod times;
 
 use filch_tests::cancel::{Case, explore};
 use filch_tests::guard::within_reason;
+use std::panic::catch_unwind;
 
+/// Runs all of them, also if some fail.
 fn run(cases: &'static [Case]) {
     within_reason(move || {
-        for case in cases {
+        let fails = |case: &&Case| {
             // One order at least has a poll, and one a step.
-            assert!(explore(case) > 2, "{}", case.name);
-        }
+            !catch_unwind(|| explore(case)).is_ok_and(|runs| runs > 2)
+        };
+        let failed: Vec<_> = cases.iter().filter(fails).map(|case| case.name).collect();
+        assert!(failed.is_empty(), "the orders stand above: {failed:#?}");
     });
 }
 

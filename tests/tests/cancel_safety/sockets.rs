@@ -186,7 +186,7 @@ fn drained() -> (AsyncFd<UnixStream>, UnixStream) {
 
 async fn tell(peer: &mut UnixStream, fd: &AsyncFd<UnixStream>) {
     peer.write_all(b"x").unwrap();
-    drop(fd.readable().await.unwrap());
+    fd.readable().await.unwrap();
 }
 
 async fn byte(fd: &AsyncFd<UnixStream>) -> u8 {
@@ -218,7 +218,7 @@ fn fill(mut write: impl FnMut() -> io::Result<usize>) -> usize {
 
 async fn empty(peer: &mut UnixStream, fd: &AsyncFd<UnixStream>, filled: usize) {
     peer.read_exact(&mut vec![0; filled]).unwrap();
-    drop(fd.writable().await.unwrap());
+    fd.writable().await.unwrap();
 }
 
 async fn connected() -> (TcpStream, std::net::TcpStream) {

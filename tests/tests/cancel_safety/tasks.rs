@@ -100,17 +100,17 @@ pub(crate) const CASES: &[Case] = cases! {
     "join!" => |cut| join(cut),
     "try_join!" => |cut| try_join(cut),
     "scope::scope" => |cut| async move {
-        scope(cut, |tell, tally| (filch::scope(async move |s| child(&s, tell, tally).await), HOUR * 0)).await;
+        scope(cut, |tell, tally| (filch::scope(async move |s| child(&s, tell, tally).await), Duration::ZERO)).await;
     },
     "scope::Builder::run" => |cut| async move {
         let run = Builder::new().max_in_flight(1);
-        scope(cut, |tell, tally| (run.run(async move |s| child(&s, tell, tally).await), HOUR * 0)).await;
+        scope(cut, |tell, tally| (run.run(async move |s| child(&s, tell, tally).await), Duration::ZERO)).await;
     },
     "scope::TimedBuilder::run" => |cut| async move {
         let run = Builder::new().timeout(HOUR);
         let run = |tell, tally| {
             let run = run.run(async move |s| child(&s, tell, tally).await);
-            (async move { run.await.unwrap_or(7) }, HOUR * 0)
+            (async move { run.await.unwrap_or(7) }, Duration::ZERO)
         };
         scope(cut, run).await;
     },
@@ -126,14 +126,14 @@ pub(crate) const CASES: &[Case] = cases! {
     "scope::try_scope" => |cut| async move {
         let run = |tell, tally| {
             let run = filch::try_scope(async move |s| try_child(&s, tell, tally).await);
-            (async move { run.await.unwrap() }, HOUR * 0)
+            (async move { run.await.unwrap() }, Duration::ZERO)
         };
         scope(cut, run).await;
     },
     "scope::Builder::try_run" => |cut| async move {
         let run = |tell, tally| {
             let run = Builder::new().try_run(async move |s| try_child(&s, tell, tally).await);
-            (async move { run.await.unwrap() }, HOUR * 0)
+            (async move { run.await.unwrap() }, Duration::ZERO)
         };
         scope(cut, run).await;
     },
@@ -166,7 +166,10 @@ pub(crate) const CASES: &[Case] = cases! {
             s.spawn(async move { Ok(told.await) });
             let tally = Tally::new();
             let held = tally.track();
-            let next = s.spawn_when_free(async move { Ok(drop(held)) });
+            let next = s.spawn_when_free(async move {
+                drop(held);
+                Ok(())
+            });
             let handle = cut.drive(next, 1, async |_| tell.say(0)).await;
             if let Some(handle) = handle {
                 handle.await.unwrap();
