@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`oneshot`] | how does one task give one value to another? |
 //! | [`mpsc`] | how do many tasks send messages to one? |
+//! | [`mpmc`] | how do messages get from many to many, each to one? |
+//! | [`broadcast`] | how does each message get to everybody? |
 //! | [`watch`] | how do many learn of the newest value? |
 //! | `mutex` | how is a value given to one task at a time? |
 //! | `permits` | how are permits given to those who ask, in the order in which they have asked? |
@@ -21,17 +23,22 @@
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
 //! | `wait_until` | how does it wait until something holds that is looked at under a lock? |
 //! | `short_wait` | how does a thread wait for another one that is in the middle of a few instructions? |
+//! | `snooze` | how does a thread wait for another one that is between two instructions? |
+//! | `handles` | how does the last of several handles learn that it is the last? |
 //! | `generated` | how does an async loop become a stream? |
 
 pub mod mpsc;
 pub mod oneshot;
 
 mod barrier;
+pub mod broadcast;
 mod cancellation;
 #[cfg(test)]
 mod counting;
 mod generated;
+mod handles;
 mod lazy;
+pub mod mpmc;
 mod mutex;
 mod notify;
 mod once_cell;
@@ -39,6 +46,7 @@ mod permits;
 mod rwlock;
 mod semaphore;
 pub(crate) mod short_wait;
+mod snooze;
 #[cfg(test)]
 mod testing;
 mod wait_group;

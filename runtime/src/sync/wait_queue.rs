@@ -690,6 +690,23 @@ mod tests {
         }
 
         #[test]
+        fn who_was_woken_in_vain_stands_at_the_front_again() {
+            let (queue, count) = (Turnstile::new(0), Arc::<Count>::default());
+            let mut robbed = waiting(&queue, &count);
+            let mut second = waiting(&queue, &count);
+            let_through(&queue);
+            robbed.as_mut().rearm();
+            let mut locked = queue.lock();
+            (robbed.as_mut()).enqueue_front(&mut locked, count.clone().into());
+            drop(locked);
+            let_through(&queue);
+            assert!(poll(&mut robbed, &count).is_ready());
+            assert!(poll(&mut second, &count).is_pending());
+            drop((robbed, second));
+            nobody_has(count);
+        }
+
+        #[test]
         #[should_panic(expected = "another queue")]
         fn the_lock_of_another_queue_is_refused() {
             let (mine, other) = (Turnstile::new(0), Turnstile::new(0));

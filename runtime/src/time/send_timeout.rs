@@ -2,12 +2,11 @@
 //!
 //! Here, since whoever waits for a time needs a runtime, and the channels do not.
 
-use crate::sync::mpsc::Sender;
-use crate::sync::mpsc::error::SendTimeoutError;
+use crate::sync::{mpmc, mpsc};
 use crate::time::timeout;
 use std::time::Duration;
 
-impl<T> Sender<T> {
+impl<T> mpsc::Sender<T> {
     /// Sends a message; waits while there is no room, but not longer than that.
     ///
     /// # Errors
@@ -41,7 +40,9 @@ impl<T> Sender<T> {
         &self,
         message: T,
         duration: Duration,
-    ) -> Result<(), SendTimeoutError<T>> {
+    ) -> Result<(), mpsc::error::SendTimeoutError<T>> {
+        use mpsc::error::SendTimeoutError;
+
         match timeout(duration, self.reserve()).await {
             Ok(Ok(permit)) => {
                 permit.send(message);
@@ -49,6 +50,57 @@ impl<T> Sender<T> {
             }
             Ok(Err(_)) => Err(SendTimeoutError::Closed(message)),
             Err(_) => Err(SendTimeoutError::Timeout(message)),
+        }
+    }
+}
+
+impl<T> mpmc::Sender<T> {
+    /// Sends a message, and waits for room before that if there is none, but only so long.
+    ///
+    /// # Errors
+    ///
+    /// If there was no room in that time, or the channel is closed: the message comes back.
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is done, nothing was sent, and the message is dropped with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::sync::mpmc::{self, error::SendTimeoutError};
+    /// use filch::time::Duration;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// rt.block_on(async {
+    ///     let (sender, receiver) = mpmc::channel(1);
+    ///     let in_time = Duration::from_millis(2);
+    ///     assert_eq!(sender.send_timeout("first", in_time).await, Ok(()));
+    ///     let late = sender.send_timeout("second", in_time).await;
+    ///     assert_eq!(late, Err(SendTimeoutError::Timeout("second")));
+    ///     drop(receiver);
+    ///     let closed = sender.send_timeout("third", in_time).await;
+    ///     assert_eq!(closed, Err(SendTimeoutError::Closed("third")));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn send_timeout(
+        &self,
+        value: T,
+        duration: Duration,
+    ) -> Result<(), mpmc::error::SendTimeoutError<T>> {
+        use mpmc::error::SendTimeoutError;
+
+        let mut value = Some(value);
+        let in_time = timeout(duration, self.send_from(&mut value)).await;
+        match (value, in_time) {
+            (None, _) => Ok(()),
+            (Some(back), Ok(())) => Err(SendTimeoutError::Closed(back)),
+            (Some(back), Err(_)) => Err(SendTimeoutError::Timeout(back)),
         }
     }
 }

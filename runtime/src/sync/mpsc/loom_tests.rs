@@ -279,6 +279,20 @@ fn loom_mpsc_cancelled_in_front_of_another() {
     });
 }
 
+/// The receiver of a closed channel waits for the last permit, with senders still there.
+#[test]
+fn loom_mpsc_last_permit_of_a_closed_channel() {
+    model(3, || {
+        let (sender, mut receiver) = channel::<u32>(1);
+        let permit = sender.clone().try_reserve_owned().unwrap();
+        let giving_up = thread::spawn(move || drop(permit));
+        receiver.close();
+        assert_eq!(block_on(receiver.recv()), None);
+        giving_up.join().unwrap();
+        drop(sender);
+    });
+}
+
 /// A permit is given up while another sender finds no room.
 #[test]
 fn loom_mpsc_permit_given_up_for_another() {
@@ -341,18 +355,24 @@ fn loom_mpsc_blocks_come_back() {
     });
 }
 
-/// One sender, many blocks: each is used again.
+/// A sender that has claimed the last place of a block finds it, though others are in the next one already.
 #[test]
-fn loom_mpsc_blocks_of_one_sender() {
-    model(2, || {
+fn loom_mpsc_blocks_wait_for_who_is_slow() {
+    model(3, || {
         let (sender, mut receiver) = unbounded_channel();
-        let sending =
-            thread::spawn(move || (0..5u32).for_each(|number| sender.send(number).unwrap()));
-        for number in 0..5 {
-            assert_eq!(block_on(receiver.recv()), Some(number));
-        }
-        assert_eq!(block_on(receiver.recv()), None);
+        let slow = sender.clone();
+        sender.send(0u32).unwrap();
+        let sending = thread::spawn(move || slow.send(9).unwrap());
+        sender.send(1).unwrap();
+        sender.send(2).unwrap();
         sending.join().unwrap();
+        drop(sender);
+        let mut received = Vec::new();
+        while let Ok(number) = receiver.try_recv() {
+            received.push(number);
+        }
+        received.retain(|&number| number != 9);
+        assert_eq!(received, [0, 1, 2]);
     });
 }
 

@@ -1,36 +1,31 @@
 //! Every interleaving of a sender with a receiver, or two.
 
+use super::super::testing::Polled;
 use super::*;
 use crate::sys::sync::thread;
-use crate::util::block_on::block_on;
-use std::pin::pin;
-use std::task::Waker;
 
 #[test]
-fn loom_watch_a_change_is_seen() {
+fn loom_watch_a_change_against_a_wait() {
     loom::model(|| {
         let (sender, mut receiver) = channel(0);
-        let sending = thread::spawn(move || sender.send(1).unwrap());
-        block_on(receiver.changed()).unwrap();
-        assert_eq!(*receiver.borrow(), 1);
+        let sending = thread::spawn(move || sender.send_replace(1));
+        let mut wait = Polled::new(receiver.changed());
+        let at_once = wait.ready();
         sending.join().unwrap();
+        assert_eq!(at_once.unwrap_or_else(|| wait.expect_ready()), Ok(()));
+        assert_eq!(*receiver.borrow(), 1);
     });
 }
 
 #[test]
-fn loom_watch_two_receivers_see_the_end() {
+fn loom_watch_the_end_against_a_wait() {
     loom::model(|| {
-        let (sender, mut first) = channel(0);
-        let mut second = first.clone();
-        let other = thread::spawn(move || {
-            while block_on(second.changed()).is_ok() {}
-            assert_eq!(*second.borrow(), 1);
-        });
-        sender.send(1).unwrap();
-        drop(sender);
-        while block_on(first.changed()).is_ok() {}
-        assert_eq!(*first.borrow(), 1);
-        other.join().unwrap();
+        let (sender, mut receiver) = channel(0);
+        let ending = thread::spawn(move || drop(sender));
+        let mut wait = Polled::new(receiver.changed());
+        let at_once = wait.ready();
+        ending.join().unwrap();
+        assert!(at_once.unwrap_or_else(|| wait.expect_ready()).is_err());
     });
 }
 
@@ -39,14 +34,41 @@ fn loom_watch_a_wait_that_is_given_up_takes_nothing_from_another() {
     loom::model(|| {
         let (sender, mut stays) = channel(0);
         let mut gone = stays.clone();
+        let mut wait = Polled::new(stays.changed());
+        assert!(wait.ready().is_none());
         let leaving = thread::spawn(move || {
-            let mut wait = pin!(gone.changed());
-            let _ = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let mut wait = Polled::new(gone.changed());
+            wait.ready();
         });
-        let sending = thread::spawn(move || sender.send_replace(1));
-        block_on(stays.changed()).unwrap();
+        assert_eq!(sender.send_replace(1), 0);
         leaving.join().unwrap();
-        sending.join().unwrap();
+        assert_eq!(wait.expect_ready(), Ok(()));
+    });
+}
+
+#[test]
+fn loom_watch_two_changes_against_a_wait_and_a_look() {
+    loom::model(|| {
+        let (sender, mut receiver) = channel(0);
+        let sending = thread::spawn(move || {
+            sender.send_replace(1);
+            sender.send_replace(2);
+        });
+        let mut wait = Polled::new(receiver.changed());
+        let at_once = wait.ready();
+        if at_once.is_some() {
+            drop(wait);
+            let seen = *receiver.borrow_and_update();
+            sending.join().unwrap();
+            assert_eq!(
+                receiver.shared.state.load().version != receiver.seen,
+                seen != 2
+            );
+        } else {
+            sending.join().unwrap();
+            assert_eq!(wait.expect_ready(), Ok(()));
+        }
+        assert_eq!(*receiver.borrow(), 2);
     });
 }
 
@@ -56,26 +78,11 @@ fn loom_watch_closed_when_the_last_receiver_goes() {
         let (sender, first) = channel(0);
         let second = first.clone();
         let going = thread::spawn(move || drop(first));
-        let also_going = thread::spawn(move || drop(second));
-        block_on(sender.closed());
-        assert_eq!(sender.send(1), Err(SendError(1)));
+        let mut closed = Polled::new(sender.closed());
+        assert!(closed.ready().is_none(), "there is a second one");
+        drop(second);
         going.join().unwrap();
-        also_going.join().unwrap();
-    });
-}
-
-#[test]
-fn loom_watch_what_is_waited_for_is_found() {
-    loom::model(|| {
-        let (sender, mut receiver) = channel(0);
-        let sending = thread::spawn(move || {
-            sender.send(1).unwrap();
-            sender.send(2).unwrap();
-        });
-        assert_eq!(
-            *block_on(receiver.wait_for(|value| *value == 2)).unwrap(),
-            2
-        );
-        sending.join().unwrap();
+        closed.expect_ready();
+        assert_eq!(sender.send(1), Err(SendError(1)));
     });
 }
