@@ -35,7 +35,7 @@ impl Mention {
 /// Something public whose future a caller can hold: an async function, one that returns a future, or a type that is one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waits {
-    /// The type that a method belongs to, `*` if a macro names it; none for a type or a free function.
+    /// The type that a method belongs to, as the `impl` has it, without parameters; `*` if a macro names it; none for a type or a free function.
     pub owner: Option<String>,
     /// The function's name, or the type's.
     pub name: String,
@@ -197,13 +197,21 @@ impl Source {
                     of_trait = last.take();
                 }
                 Kind::Word(word) if angles == 0 && !is_over && last.as_deref() != Some("*") => {
-                    last = Some(word.clone());
+                    last = match last.take() {
+                        Some(path) if self.tokens[at - 1].kind == Kind::Colons => {
+                            Some(format!("{path}::{word}"))
+                        }
+                        _ => Some(word.clone()),
+                    };
                 }
                 _ => {}
             }
             at += 1;
         }
-        let is_future = of_trait.as_deref() == Some("Future");
+        let of_trait = of_trait
+            .as_deref()
+            .and_then(|path| path.rsplit("::").next());
+        let is_future = of_trait == Some("Future");
         (last.unwrap_or_else(|| "*".to_owned()), is_future, at)
     }
 
@@ -751,10 +759,10 @@ mod tests {
             .collect();
         let expected = [
             (None, "free", 2),
-            (Some("Lock"), "lock", 5),
-            (Some("Lock"), "later", 7),
+            (Some("a::Lock"), "lock", 5),
+            (Some("a::Lock"), "later", 7),
             (None, "Sleep", 11),
-            (None, "Tick", 12),
+            (None, "crate::time::Tick", 12),
             (Some("*"), "peek", 13),
             (None, "last", 15),
         ];

@@ -1,6 +1,7 @@
 //! Channels: does each message come once or stay with its sender, and is room given back?
 
-use filch::sync::{mpsc, oneshot, watch};
+use filch::sync::broadcast::error::RecvError;
+use filch::sync::{broadcast, mpmc, mpsc, oneshot, watch};
 use filch::time::{Duration, advance};
 use filch_tests::cancel::{Case, Cut, Sibling};
 use filch_tests::cases;
@@ -74,6 +75,97 @@ pub(crate) const CASES: &[Case] = cases! {
         assert_eq!(count.unwrap_or(0), got.len());
         got.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
         assert_eq!(got, [0, 1]);
+    },
+    "sync::mpmc::Sender::send" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(1);
+        send_to_many(cut, sender.send(1), &sender, &receiver).await;
+    },
+    "sync::mpmc::Sender::send" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(1);
+        let tally = Tally::new();
+        sender.try_send(tally.track()).unwrap();
+        let got = cut.drive(sender.send(tally.track()), 1, async |_| drop(receiver.close())).await;
+        assert!(got.is_none_or(|got| got.is_err()));
+        drop((sender, receiver));
+        tally.assert_all_gone();
+    },
+    "sync::mpmc::Sender::send_timeout" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(1);
+        send_to_many(cut, sender.send_timeout(1, HOUR), &sender, &receiver).await;
+    },
+    "sync::mpmc::Sender::send_timeout" => |cut| async move {
+        // Room comes when the time is up.
+        let (sender, receiver) = mpmc::channel(1);
+        sender.try_send(0).unwrap();
+        let mut received = Vec::new();
+        let step = async |number| match number {
+            0 => advance(HOUR).await,
+            _ => received.extend(receiver.try_recv()),
+        };
+        let got = cut.drive(sender.send_timeout(1, HOUR), 2, step).await;
+        received.extend(receiver.try_recv());
+        let expected = if matches!(got, Some(Ok(()))) { vec![0, 1] } else { vec![0] };
+        assert_eq!(received, expected);
+    },
+    "sync::mpmc::Sender::send_many" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(2);
+        (0..2).for_each(|number| sender.try_send(number).unwrap());
+        let mut items = 2..4;
+        let mut received = Vec::new();
+        let step = async |_| received.extend(receiver.try_recv());
+        let got = cut.drive(sender.send_many(&mut items), 2, step).await;
+        received.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+        assert!(got.is_none() || received.len() == 4);
+        // One of those that were not sent may have been dropped.
+        assert!(items.len() + received.len() + 1 >= 4);
+        assert_eq!(received, (0..received.len()).collect::<Vec<_>>());
+    },
+    "sync::mpmc::Receiver::recv" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(2);
+        receive_one_of_two(cut, receiver.recv(), &sender, &receiver).await;
+    },
+    "sync::mpmc::Receiver::recv" => |cut| async move {
+        let (sender, receiver) = mpmc::channel::<u32>(1);
+        let mut sibling = None;
+        let step = async |number| match number {
+            0 => sibling = Some(Sibling::new(receiver.recv())),
+            _ => drop(sender.close()),
+        };
+        let got = cut.drive(receiver.recv(), 2, step).await;
+        assert!(got.is_none_or(|got| got.is_err()));
+        assert!(sibling.expect("step 0").output().is_err());
+    },
+    "sync::mpmc::Receiver::recv_many" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(2);
+        let mut got = Vec::new();
+        let step = async |number| sender.try_send(number).unwrap();
+        let count = cut.drive(receiver.recv_many(&mut got, 8), 2, step).await;
+        assert_eq!(count.unwrap_or(0), got.len());
+        got.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+        assert_eq!(got, [0, 1]);
+    },
+    "sync::broadcast::Sender::closed" => |cut| async move {
+        let (sender, receiver) = broadcast::channel::<u32>(1);
+        ends(cut, || sender.closed(), receiver).await;
+    },
+    "sync::broadcast::Receiver::recv" => |cut| async move {
+        let (sender, mut receiver) = broadcast::channel(2);
+        let step = async |number| drop(sender.send(number).unwrap());
+        let got = cut.drive(receiver.recv(), 2, step).await;
+        let left = std::iter::from_fn(|| receiver.try_recv().ok());
+        let all: Vec<_> = got.map(Result::unwrap).into_iter().chain(left).collect();
+        assert_eq!(all, [0, 1]);
+    },
+    "sync::broadcast::Receiver::recv" => |cut| async move {
+        // The second message overwrites the first: one that was not received by then is told of once.
+        let (sender, mut receiver) = broadcast::channel(1);
+        let step = async |number| drop(sender.send(number).unwrap());
+        let got = cut.drive(receiver.recv(), 2, step).await;
+        let mut all: Vec<_> = got.into_iter().collect();
+        while all.last() != Some(&Ok(1)) {
+            all.push(receiver.recv().await);
+        }
+        assert!(all == [Ok(0), Ok(1)] || all == [Err(RecvError::Lagged(1)), Ok(1)], "{all:?}");
     },
     "sync::oneshot::Sender::closed" => |cut| async move {
         let (mut sender, receiver) = oneshot::channel::<u32>();
@@ -222,6 +314,54 @@ async fn send_many(cut: &Cut) {
     received.extend(messages);
     assert_eq!(received, [0, 1, 2, 3]);
     assert_eq!(sender.capacity(), 2);
+}
+
+/// With one message in it, 0; a sibling comes with its own, 2.
+async fn send_to_many<E: std::fmt::Debug>(
+    cut: &Cut,
+    future: impl Future<Output = Result<(), E>>,
+    sender: &mpmc::Sender<usize>,
+    receiver: &mpmc::Receiver<usize>,
+) {
+    sender.try_send(0).expect("there is room for one");
+    let mut sibling = None;
+    let mut received = Vec::new();
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(sender.send(2))),
+        2 => Sibling::go_on(&mut sibling),
+        _ => received.extend(receiver.try_recv()),
+    };
+    let got = cut.drive(future, 4, step).await;
+    received.extend(receiver.try_recv());
+    drop(sibling.map(Sibling::output));
+    received.extend(receiver.try_recv());
+    received.sort_unstable();
+    let expected = if got.is_some() {
+        vec![0, 1, 2]
+    } else {
+        vec![0, 2]
+    };
+    assert_eq!(received, expected);
+}
+
+/// A sibling waits too, and two messages come, one for each.
+async fn receive_one_of_two<E: std::fmt::Debug>(
+    cut: &Cut,
+    future: impl Future<Output = Result<usize, E>>,
+    sender: &mpmc::Sender<usize>,
+    receiver: &mpmc::Receiver<usize>,
+) {
+    let mut sibling = None;
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(receiver.recv())),
+        number => sender.try_send(number).unwrap(),
+    };
+    let got = cut.drive(future, 3, step).await;
+    let mut all: Vec<_> = got.map(Result::unwrap).into_iter().collect();
+    all.extend(sibling.expect("step 0").output());
+    all.extend(receiver.try_recv());
+    all.sort_unstable();
+    assert_eq!(all, [1, 2]);
 }
 
 async fn reserve<P, E: std::fmt::Debug>(

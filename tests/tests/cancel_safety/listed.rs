@@ -170,7 +170,9 @@ impl Crate {
                     found.line
                 );
                 let says_so = says_so(file, &found);
-                out.insert(format!("{}{name}", self.prefix), Found { place, says_so });
+                let name = format!("{}{name}", self.prefix);
+                let other = out.insert(name.clone(), Found { place, says_so });
+                assert!(other.is_none(), "two are taken for {name}");
             }
         }
         out
@@ -178,36 +180,42 @@ impl Crate {
 
     /// What a user calls it, if users can reach it.
     fn public_name(&self, module: &[String], found: &Waits) -> Option<String> {
-        let top = found.owner.as_deref().unwrap_or(&found.name);
+        // `mpsc::Sender` says itself in which module it is.
+        let path = found.owner.as_ref().unwrap_or(&found.name);
+        let (above, top) = path.rsplit_once("::").unwrap_or(("", path));
+        let place = match above.rsplit("::").next() {
+            Some(above) if !above.is_empty() => self.named(above, top)?,
+            _ if !self.is_declared(module, found, top) => return None,
+            _ if self.is_public(module) => module,
+            _ => self.shown_by(module, top)?,
+        };
+        let mut parts: Vec<_> = place.iter().map(String::as_str).collect();
+        parts.push(top);
+        parts.extend(found.owner.is_some().then_some(found.name.as_str()));
+        Some(parts.join("::"))
+    }
+
+    /// Whether the file has it as `pub`, or says so of the type whose `impl` it has.
+    fn is_declared(&self, module: &[String], found: &Waits, top: &str) -> bool {
         let source = &self.files[module].source;
-        let is_declared = match &found.owner {
-            None if !found.is_type => true,
-            // What a macro names is taken to be public.
-            Some(owner) if owner == "*" => true,
-            _ => ["struct", "enum", "trait"]
-                .iter()
-                .any(|word| source.line_of_public(word, top).is_some()),
-        };
-        // A type may stand in another file than its `impl`.
-        let is_elsewhere = found.owner.is_some() && self.is_shown(top);
-        if !is_declared && !is_elsewhere {
-            return None;
-        }
-        let place = if self.is_public(module) {
-            module
-        } else {
-            self.shown_by(module, top)?
-        };
-        let parts = place
+        let is_function = found.owner.is_none() && !found.is_type;
+        // What a macro names is taken to be public.
+        let is_macro = top == "*";
+        let is_type = ["struct", "enum", "trait"]
             .iter()
-            .map(String::as_str)
-            .chain(found.owner.as_deref());
-        Some(
-            parts
-                .chain([found.name.as_str()])
-                .collect::<Vec<_>>()
-                .join("::"),
-        )
+            .any(|word| source.public(word).contains(top));
+        // A type may stand in another file than its `impl`.
+        is_function || is_macro || is_type || (found.owner.is_some() && self.is_shown(top))
+    }
+
+    /// The public module of this name that has such a type.
+    fn named(&self, above: &str, top: &str) -> Option<&[String]> {
+        let mut modules = self.files.iter().filter(|(at, file)| {
+            let has = file.source.shown_again().contains(top)
+                || file.source.public("struct").contains(top);
+            at.last().is_some_and(|last| last == above) && self.is_public(at) && has
+        });
+        modules.next().map(|(at, _)| at.as_slice())
     }
 
     /// Whether each module on the way is public.
@@ -251,9 +259,10 @@ impl Crate {
 
 /// A type says so itself.
 fn says_so(file: &File, found: &Waits) -> bool {
+    let name = found.name.rsplit("::").next().unwrap_or_default();
     let line = if found.is_type {
         file.source
-            .line_of_public("struct", &found.name)
+            .line_of_public("struct", name)
             .unwrap_or(found.line)
     } else {
         found.line

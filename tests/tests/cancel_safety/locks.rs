@@ -15,6 +15,10 @@ pub(crate) const CASES: &[Case] = cases! {
         let lock = filch::sync::Mutex::new(0);
         mutex(cut, &lock, lock.lock()).await;
     },
+    "sync::Mutex::lock" => |cut| async move {
+        let lock = filch::sync::Mutex::new(0);
+        impatient(cut, &lock, lock.lock()).await;
+    },
     "sync::Mutex::lock_owned" => |cut| async move {
         let lock = Arc::new(filch::sync::Mutex::new(0));
         mutex(cut, &lock, lock.clone().lock_owned()).await;
@@ -121,6 +125,24 @@ async fn mutex<G>(cut: &Cut, lock: &filch::sync::Mutex<u32>, future: impl Future
     };
     drop(cut.drive(future, 3, step).await);
     drop(sibling.map(Sibling::output));
+    assert!(lock.try_lock().is_ok(), "left locked");
+}
+
+/// Somebody is faster each time, until it is handed the lock.
+async fn impatient<G>(cut: &Cut, lock: &filch::sync::Mutex<u32>, future: impl Future<Output = G>) {
+    let mut held = lock.try_lock().ok();
+    let mut sibling = None;
+    let step = async |number| {
+        if number == 5 {
+            sibling = Some(Sibling::new(lock.lock()));
+        }
+        held = None;
+        if number < 5 {
+            held = lock.try_lock().ok();
+        }
+    };
+    drop(cut.drive(future, 6, step).await);
+    drop(sibling.expect("the last step").output());
     assert!(lock.try_lock().is_ok(), "left locked");
 }
 
@@ -252,11 +274,19 @@ async fn notified_with_all(cut: &Cut, notify: &Notify, future: impl Future<Outpu
 async fn barrier(cut: &Cut) {
     let barrier = Barrier::new(3);
     let siblings = std::cell::RefCell::new(Vec::new());
-    let come = || siblings.borrow_mut().push(Sibling::new(barrier.wait()));
+    let is_short = Cell::new(false);
+    let come = || {
+        siblings.borrow_mut().push(Sibling::new(barrier.wait()));
+        is_short.set(cut.is_dropped());
+    };
     let got = cut.drive(barrier.wait(), 2, async |_| come()).await;
     let mut leaders = usize::from(got.as_ref().is_some_and(|result| result.is_leader()));
     let is_over = siblings.borrow_mut()[0].is_ready();
     assert!(is_over || got.is_none());
+    assert!(
+        !is_over || !is_short.get(),
+        "two have come, and one that has gone"
+    );
     if !is_over {
         // It has taken its arrival back.
         come();
