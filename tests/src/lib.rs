@@ -32,6 +32,7 @@
 //! | `simulation` | does a seed decide everything, and does virtual time take none? |
 //! | `cancel_safety` | is nothing lost, doubled or left locked, wherever a future is dropped? |
 //! | `locks` | do locks and semaphores keep their promises while tasks give up at any time? |
+//! | `allocations` | what does a program ask memory for, once it is warm? |
 //! | `locks_alloc` | do they wait without an allocation? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |

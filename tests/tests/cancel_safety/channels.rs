@@ -84,7 +84,7 @@ pub(crate) const CASES: &[Case] = cases! {
         let (sender, receiver) = mpmc::channel(1);
         let tally = Tally::new();
         sender.try_send(tally.track()).unwrap();
-        let got = cut.drive(sender.send(tally.track()), 1, async |_| drop(receiver.close())).await;
+        let got = cut.drive(sender.send(tally.track()), 1, async |_| assert!(receiver.close())).await;
         assert!(got.is_none_or(|got| got.is_err()));
         drop((sender, receiver));
         tally.assert_all_gone();
@@ -129,7 +129,7 @@ pub(crate) const CASES: &[Case] = cases! {
         let mut sibling = None;
         let step = async |number| match number {
             0 => sibling = Some(Sibling::new(receiver.recv())),
-            _ => drop(sender.close()),
+            _ => assert!(sender.close()),
         };
         let got = cut.drive(receiver.recv(), 2, step).await;
         assert!(got.is_none_or(|got| got.is_err()));
@@ -150,7 +150,7 @@ pub(crate) const CASES: &[Case] = cases! {
     },
     "sync::broadcast::Receiver::recv" => |cut| async move {
         let (sender, mut receiver) = broadcast::channel(2);
-        let step = async |number| drop(sender.send(number).unwrap());
+        let step = async |number| assert_eq!(sender.send(number), Ok(1));
         let got = cut.drive(receiver.recv(), 2, step).await;
         let left = std::iter::from_fn(|| receiver.try_recv().ok());
         let all: Vec<_> = got.map(Result::unwrap).into_iter().chain(left).collect();
@@ -159,7 +159,7 @@ pub(crate) const CASES: &[Case] = cases! {
     "sync::broadcast::Receiver::recv" => |cut| async move {
         // The second message overwrites the first: one that was not received by then is told of once.
         let (sender, mut receiver) = broadcast::channel(1);
-        let step = async |number| drop(sender.send(number).unwrap());
+        let step = async |number| assert_eq!(sender.send(number), Ok(1));
         let got = cut.drive(receiver.recv(), 2, step).await;
         let mut all: Vec<_> = got.into_iter().collect();
         while all.last() != Some(&Ok(1)) {
@@ -333,7 +333,7 @@ async fn send_to_many<E: std::fmt::Debug>(
     };
     let got = cut.drive(future, 4, step).await;
     received.extend(receiver.try_recv());
-    drop(sibling.map(Sibling::output));
+    assert!(sibling.is_none_or(|sibling| sibling.output().is_ok()));
     received.extend(receiver.try_recv());
     received.sort_unstable();
     let expected = if got.is_some() {
