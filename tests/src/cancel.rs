@@ -5,7 +5,8 @@
 //! polls and steps, after which the future is dropped: never polled; polled and then dropped before, between and after the steps; woken, but not polled again. The steps
 //! that are left come after the drop, so that at the end of a case all have been done. And with every order of the steps the future is also awaited to its end.
 //!
-//! All orders are tried, with up to two polls in a row: a second one without a wake in between is allowed to futures, and shall change nothing.
+//! All orders are tried, with up to two polls in a row: a second one without a wake in between is allowed to futures, and shall change nothing. In a simulation the last poll
+//! is also one at which the task's cooperative budget is used up: what the future was given it must not take then, and not lose either.
 //!
 //! The future is polled with a waker that counts. In a [simulation](filch::runtime::Builder::simulated), where everything else stands still meanwhile, one that was pending, was not
 //! woken and is ready at the next poll has missed a wake, which fails the case as well.
@@ -23,7 +24,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -63,6 +64,8 @@ pub enum Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Move {
     Poll,
+    /// Polled when the task's cooperative budget is used up; no polls but [`Finish`](Self::Finish) come after it.
+    Starve,
     Step,
     /// Polled whenever it is woken, until it is done.
     Finish,
@@ -70,6 +73,9 @@ enum Move {
 
 /// How often a future is polled in a row.
 const POLLS_IN_A_ROW: usize = 2;
+
+/// More than the cooperative budget of a task.
+const TURNS_MAX: usize = 10_000;
 
 /// More orders than this are a case with too many steps.
 const ORDERS_MAX: usize = 10_000;
@@ -113,6 +119,11 @@ impl Cut {
         for action in &self.order {
             match action {
                 Move::Poll => polled.poll(),
+                Move::Starve => {
+                    use_up_the_budget();
+                    polled.poll();
+                    filch::yield_now().await;
+                }
                 Move::Step => {
                     step(done).await;
                     self.settle().await;
@@ -158,7 +169,8 @@ impl Cut {
 
     fn can_poll(&self) -> bool {
         let tail = self.order.iter().rev();
-        tail.take_while(|&&action| action == Move::Poll).count() < POLLS_IN_A_ROW
+        let in_a_row = tail.take_while(|&&action| action == Move::Poll).count();
+        in_a_row < POLLS_IN_A_ROW && !self.order.contains(&Move::Starve)
     }
 
     /// The orders that begin with this one and have one move more.
@@ -170,6 +182,7 @@ impl Cut {
         let (can_poll, can_step) = (self.can_poll(), self.can_step());
         let moves = [
             (Move::Poll, can_poll),
+            (Move::Starve, can_poll && self.host == Host::Simulated),
             (Move::Step, can_step),
             (Move::Finish, !can_step),
         ];
@@ -178,6 +191,18 @@ impl Cut {
             .map(|(action, _)| [self.order.as_slice(), &[*action]].concat())
             .collect()
     }
+}
+
+/// Takes turns of the current task's until it has none left.
+///
+/// # Panics
+///
+/// If there is no end of them.
+fn use_up_the_budget() {
+    let lock = filch::sync::Mutex::new(());
+    let mut cx = Context::from_waker(Waker::noop());
+    let is_used_up = (0..TURNS_MAX).any(|_| pin!(lock.lock()).poll(&mut cx).is_pending());
+    assert!(is_used_up, "the cases do not run in a task with a budget");
 }
 
 /// The future of a case, polled by hand.
@@ -416,7 +441,8 @@ mod tests {
 
     #[test]
     fn every_order_is_tried() {
-        // None, one or two polls; with or without the step; after the step a last poll, or as many as it takes. The poll after the step ends it.
+        // No poll, one or two, and where there is room for it a starved one: five. So many again with the step behind them. After that a last poll of each kind or as many as it takes, but
+        // for the two that have starved already only the latter. The poll after the step ends it.
         let runs = run(|cut| {
             Box::pin(async {
                 let slot = RefCell::default();
@@ -424,7 +450,7 @@ mod tests {
                 assert_eq!(got.xor(slot.borrow().value), Some(7));
             })
         });
-        assert_eq!(runs, 3 * (1 + 1 + 2));
+        assert_eq!(runs, 5 + 5 + 3 * 3 + 2);
     }
 
     #[test]
