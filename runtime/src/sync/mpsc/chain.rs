@@ -119,15 +119,19 @@ impl<T> Chain<T> {
         let start = start_of(position);
         // SAFETY: the caller got it from the senders' start, or from one that it got so, and has a place to fill; so nobody takes it out.
         while unsafe { block.as_ref() }.start() != start {
-            block = self.step(block, tail);
+            block = self.step(block, start, tail);
         }
         block
     }
 
     #[cold]
-    fn step(&self, block: NonNull<Block<T>>, tail: &Tail) -> NonNull<Block<T>> {
+    fn step(&self, block: NonNull<Block<T>>, wanted: Position, tail: &Tail) -> NonNull<Block<T>> {
         // SAFETY: as in `find`, whose only help this is.
         let left = unsafe { block.as_ref() };
+        assert!(
+            wanted.has_reached(left.start()),
+            "senders start behind a place that is not filled"
+        );
         let next = next_or_new(left);
         // ORDERING: Relaxed: a hint; the exchange decides.
         let is_start = self.start.0.load(Ordering::Relaxed) == block.as_ptr();

@@ -136,11 +136,12 @@ impl State {
         let other = side.other();
         let mut now = self.load();
         while !now.has_ended(other) {
-            // ORDERING: Release for the value, or the end of the use of the cell, to `load`; Acquire for the other's waker, from its `put_waker`.
+            // ORDERING: Release, partner of `load`: the value, or the end of the use of the cell. What the other has written, its waker too, is acquired by the `load`
+            // of who settles or frees; this one's own Acquire, if it fails, is for whoever forgets that.
             let changed = self.0.compare_exchange_weak(
                 now.0,
                 now.0 | bits,
-                Ordering::AcqRel,
+                Ordering::Release,
                 Ordering::Acquire,
             );
             match changed {
@@ -166,7 +167,7 @@ impl State {
     /// Says that a side's waker is in its place. Fails if the other has ended, or the word is not what was seen.
     pub(super) fn put_waker(&self, side: Side, seen: Seen) -> Result<(), Seen> {
         debug_assert!(!seen.has_ended(side.other()) && !seen.has_waker(side));
-        // ORDERING: Release, partner of the exchange in `end_with`: the waker. Acquire if it fails, as `load`.
+        // ORDERING: Release, partner of the `load` of who has ended, by way of its exchange: the waker. Acquire if it fails, as `load`.
         let changed = self.0.compare_exchange(
             seen.0,
             seen.0 | side.waker(),
