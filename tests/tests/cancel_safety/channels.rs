@@ -6,6 +6,7 @@ use filch::time::{Duration, advance};
 use filch_tests::cancel::{Case, Cut, Sibling};
 use filch_tests::cases;
 use filch_tests::drops::Tally;
+use futures_lite::{Stream, StreamExt};
 
 pub(crate) const CASES: &[Case] = cases! {
     Simulated:
@@ -167,6 +168,33 @@ pub(crate) const CASES: &[Case] = cases! {
         }
         assert!(all == [Ok(0), Ok(1)] || all == [Err(RecvError::Lagged(1)), Ok(1)], "{all:?}");
     },
+    "sync::mpsc::Receiver (next)" => |cut| async move {
+        let (sender, receiver) = mpsc::channel(2);
+        next(cut, receiver, async |number| sender.try_send(number).unwrap()).await;
+    },
+    "sync::mpsc::UnboundedReceiver (next)" => |cut| async move {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        next(cut, receiver, async |number| sender.send(number).unwrap()).await;
+    },
+    "sync::mpmc::RecvStream (next)" => |cut| async move {
+        let (sender, receiver) = mpmc::channel(2);
+        next(cut, receiver.into_stream(), async |number| sender.try_send(number).unwrap()).await;
+    },
+    "sync::broadcast::BroadcastStream (next)" => |cut| async move {
+        let (sender, receiver) = broadcast::channel(2);
+        let messages = receiver.into_stream().map(Result::unwrap);
+        next(cut, messages, async |number| assert_eq!(sender.send(number), Ok(1))).await;
+    },
+    "sync::watch::WatchStream (next)" => |cut| async move {
+        let (sender, receiver) = watch::channel(0);
+        let mut values = receiver.into_stream();
+        let step = async |number| sender.send(number + 1).unwrap();
+        let mut last = cut.drive(values.next(), 2, step).await.flatten();
+        while last != Some(2) {
+            // The last value comes, whichever was seen before.
+            last = values.next().await;
+        }
+    },
     "sync::oneshot::Sender::closed" => |cut| async move {
         let (mut sender, receiver) = oneshot::channel::<u32>();
         let mut receiver = Some(receiver);
@@ -314,6 +342,20 @@ async fn send_many(cut: &Cut) {
     received.extend(messages);
     assert_eq!(received, [0, 1, 2, 3]);
     assert_eq!(sender.capacity(), 2);
+}
+
+/// Two messages come, and each is received once.
+async fn next(
+    cut: &Cut,
+    mut messages: impl Stream<Item = usize> + Unpin,
+    send: impl AsyncFnMut(usize),
+) {
+    let got = cut.drive(messages.next(), 2, send).await;
+    let mut all: Vec<_> = got.flatten().into_iter().collect();
+    while all.len() < 2 {
+        all.extend(messages.next().await);
+    }
+    assert_eq!(all, [0, 1]);
 }
 
 /// With one message in it, 0; a sibling comes with its own, 2.

@@ -12,11 +12,16 @@ const EXCEPTIONS: &[(&str, &str)] = &[(
     "its poll is that of `scope::ScopedHandle`, which has a case; the scope around it blocks the thread that would poll",
 )];
 
-/// Cases of what is no async function and no type that is a future.
+/// Cases of what is no async function and no type that is a future: macros, reads and writes, and `next` of streams that keep a wait from one poll to the next.
 const FURTHER: &[&str] = &[
     "select!",
     "join!",
     "try_join!",
+    "sync::mpsc::Receiver (next)",
+    "sync::mpsc::UnboundedReceiver (next)",
+    "sync::mpmc::RecvStream (next)",
+    "sync::broadcast::BroadcastStream (next)",
+    "sync::watch::WatchStream (next)",
     "io::DuplexStream (read)",
     "io::DuplexStream (write)",
     "io::sim::SimStream (read)",
