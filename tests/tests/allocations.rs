@@ -107,7 +107,11 @@ fn many_tasks_at_once_come_from_the_slab() {
             }
         })
     });
-    assert_eq!(count, 0);
+    // The portable queue is crossbeam's, which shrinks when it is nearly empty and has to grow again; ours keeps a block.
+    let is_portable = ["FILCH_NO_MEMBARRIER", "FILCH_QUEUE"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| value != "fast"));
+    assert!(is_portable || count == 0, "{count} allocations");
 }
 
 #[test]
