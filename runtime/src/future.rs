@@ -51,6 +51,10 @@ where
 
 pin_project! {
     /// The future of [`race()`] and [`FutureExt::race`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As safe as both futures, which are dropped with it.
     #[derive(Debug)]
     #[must_use = "a race does not begin until it is awaited or polled"]
     pub struct Race<A, B> {
@@ -229,6 +233,10 @@ impl<F: Future + ?Sized> FutureExt for F {}
 
 pin_project! {
     /// The future of [`FutureExt::with_cancellation`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As safe as both futures, which are dropped with it.
     #[derive(Debug)]
     #[must_use = "a future does nothing until it is awaited or polled"]
     pub struct WithCancellation<F, S> {

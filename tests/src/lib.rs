@@ -30,7 +30,9 @@
 //! | `unhandled_panic` | what becomes of a panic that nobody will be told of? |
 //! | `metrics` | do the numbers of a runtime say what happens in it? |
 //! | `simulation` | does a seed decide everything, and does virtual time take none? |
+//! | `cancel_safety` | is nothing lost, doubled or left locked, wherever a future is dropped? |
 //! | `locks` | do locks and semaphores keep their promises while tasks give up at any time? |
+//! | `allocations` | what does a program ask memory for, once it is warm? |
 //! | `locks_alloc` | do they wait without an allocation? |
 //! | `spare` | does a program go on whose every worker is blocked by a task? |
 //! | `warnings` | is somebody told of a task that blocks its worker? |
@@ -44,6 +46,7 @@
 //! No test has a limit on wall-clock time; [`guard`] only turns a hang into a failure.
 
 pub mod allocations;
+pub mod cancel;
 pub mod census;
 pub mod drops;
 pub mod guard;

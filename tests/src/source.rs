@@ -32,6 +32,19 @@ impl Mention {
     }
 }
 
+/// Something public whose future a caller can hold: an async function, one that returns a future, or a type that is one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waits {
+    /// The type that a method belongs to, as the `impl` has it, without parameters; `*` if a macro names it; none for a type or a free function.
+    pub owner: Option<String>,
+    /// The function's name, or the type's.
+    pub name: String,
+    /// The line of a function, from 1; of a type, that of its `impl`.
+    pub line: usize,
+    /// Whether it is a type.
+    pub is_type: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Token {
     kind: Kind,
@@ -77,6 +90,153 @@ impl Source {
     pub fn lines_of(&self, word: &str) -> BTreeSet<usize> {
         let hits = self.tokens.iter().filter(|token| token.is_word(word));
         hits.map(|token| token.line).collect()
+    }
+
+    /// Names behind `pub word`: of modules, functions, types. Not those behind `pub(crate)`.
+    #[must_use]
+    pub fn public(&self, word: &str) -> BTreeSet<String> {
+        let starts = (1..self.tokens.len())
+            .filter(|&at| self.word(at) == Some(word) && self.word(at - 1) == Some("pub"));
+        let names = starts.filter_map(|at| self.word(at + 1));
+        names.map(str::to_owned).collect()
+    }
+
+    /// The line of `pub word name`.
+    #[must_use]
+    pub fn line_of_public(&self, word: &str, name: &str) -> Option<usize> {
+        let at = (1..self.tokens.len()).find(|&at| {
+            let words = [at - 1, at, at + 1].map(|at| self.word(at));
+            words == [Some("pub"), Some(word), Some(name)]
+        })?;
+        Some(self.tokens[at - 1].line)
+    }
+
+    /// Names that the file shows again: the words of `pub use ...;`.
+    #[must_use]
+    pub fn shown_again(&self) -> BTreeSet<String> {
+        let starts = (1..self.tokens.len())
+            .filter(|&at| self.word(at) == Some("use") && self.word(at - 1) == Some("pub"));
+        let names = starts.flat_map(|start| {
+            let rest = start + 1..self.tokens.len();
+            rest.take_while(|&at| !self.is_mark(at, ';'))
+                .filter_map(|at| self.word(at))
+        });
+        names.map(str::to_owned).collect()
+    }
+
+    /// What in this file hands out a future, or is one, and is called `pub`.
+    #[must_use]
+    pub fn waits(&self) -> Vec<Waits> {
+        let mut out = Vec::new();
+        // Types whose `impl` we are in, and at which depth of braces.
+        let mut owners: Vec<(usize, String)> = Vec::new();
+        let (mut at, mut depth) = (0, 0_usize);
+        while at < self.tokens.len() {
+            let token = &self.tokens[at];
+            match &token.kind {
+                Kind::Mark('{') => depth += 1,
+                Kind::Mark('}') => {
+                    depth = depth.saturating_sub(1);
+                    if owners.last().is_some_and(|owner| owner.0 == depth) {
+                        owners.pop();
+                    }
+                }
+                Kind::Word(word) if word == "impl" && self.begins_an_item(at) => {
+                    let (name, is_future, end) = self.impl_header(at + 1);
+                    if is_future {
+                        out.push(Waits {
+                            owner: None,
+                            name: name.clone(),
+                            line: token.line,
+                            is_type: true,
+                        });
+                    }
+                    owners.push((depth, name));
+                    at = end;
+                    continue;
+                }
+                Kind::Word(word) if word == "pub" => {
+                    if let Some(name) = self.hands_out_a_future(at + 1) {
+                        out.push(Waits {
+                            owner: owners.last().map(|owner| owner.1.clone()),
+                            name,
+                            line: token.line,
+                            is_type: false,
+                        });
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        out
+    }
+
+    /// `impl` is also a type: `impl Future`, in an argument or as what is returned.
+    fn begins_an_item(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).map(|before| &self.tokens[before].kind);
+        match before {
+            None | Some(Kind::Mark('{' | '}' | ';' | ']')) => true,
+            Some(Kind::Word(word)) => word == "unsafe",
+            _ => false,
+        }
+    }
+
+    /// From behind `impl` to the brace: the type it is for, and whether the trait is `Future`.
+    fn impl_header(&self, mut at: usize) -> (String, bool, usize) {
+        let (mut angles, mut last, mut of_trait) = (0_i32, None, None);
+        let mut is_over = false;
+        while at < self.tokens.len() && !self.is_mark(at, '{') {
+            match &self.tokens[at].kind {
+                // A macro's variable, or something repeated.
+                Kind::Mark('$') => last = Some("*".to_owned()),
+                Kind::Mark('<') => angles += 1,
+                Kind::Mark('>') if !self.is_mark(at - 1, '-') => angles -= 1,
+                Kind::Word(word) if word == "where" => is_over = true,
+                Kind::Word(word) if word == "for" && angles == 0 && !is_over => {
+                    of_trait = last.take();
+                }
+                Kind::Word(word) if angles == 0 && !is_over && last.as_deref() != Some("*") => {
+                    last = match last.take() {
+                        Some(path) if self.tokens[at - 1].kind == Kind::Colons => {
+                            Some(format!("{path}::{word}"))
+                        }
+                        _ => Some(word.clone()),
+                    };
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        let of_trait = of_trait
+            .as_deref()
+            .and_then(|path| path.rsplit("::").next());
+        let is_future = of_trait == Some("Future");
+        (last.unwrap_or_else(|| "*".to_owned()), is_future, at)
+    }
+
+    /// The name of the function behind `pub`, if it is async or returns `impl Future`.
+    fn hands_out_a_future(&self, mut at: usize) -> Option<String> {
+        let mut is_async = false;
+        while let Some(word @ ("const" | "unsafe" | "async")) = self.word(at) {
+            is_async |= word == "async";
+            at += 1;
+        }
+        if self.word(at) != Some("fn") {
+            return None;
+        }
+        let name = self.word(at + 1)?.to_owned();
+        if is_async {
+            return Some(name);
+        }
+        let arguments = (at..self.tokens.len()).find(|&at| self.is_mark(at, '('))?;
+        let after = closing(&self.tokens, arguments) + 1;
+        let returned: Vec<_> = (after..self.tokens.len())
+            .take_while(|&at| !self.is_mark(at, '{') && !self.is_mark(at, ';'))
+            .filter_map(|at| self.word(at))
+            .take_while(|&word| word != "where")
+            .collect();
+        (returned.starts_with(&["impl"]) && returned.contains(&"Future")).then_some(name)
     }
 
     /// Every path of the file. `module` is where the file stands in its crate: `["sched", "idle"]`.
@@ -572,6 +732,50 @@ mod tests {
             ["three", "five", "six", "seven", "nine"].map(|name| format!("crate::{name}"));
         assert_eq!(own, expected.iter().collect::<Vec<_>>());
         assert_eq!(Source::parse(text).test_modules(), ["loom_tests"]);
+    }
+
+    #[test]
+    fn what_waits_is_found() {
+        let text = "
+            pub async fn free() {}
+            async fn own() {}
+            impl<T: Into<u8>, F: Fn() -> u8> a::Lock<'_, T> where T: Send {
+                pub async fn lock(&self) {}
+                pub(crate) async fn hidden(&self) {}
+                pub fn later(&self) -> impl Future<Output = ()> + Send { async {} }
+                pub fn takes(&self, f: impl Future) {}
+                pub fn sorted(&self) -> impl Iterator where Self: Future { }
+            }
+            impl<F: for<'a> Fn(&'a u8)> Future for Sleep<F> where for<'a> F: Fn(&'a u8) { fn poll() {} }
+            impl<T> std::future::Future for crate::time::Tick { }
+            macro_rules! m { ($($all:tt)*) => { impl $($all)* { pub async fn peek() {} } } }
+            impl Other { #[cfg(test)] pub async fn t() {} }
+            pub async fn last() {}
+        ";
+        let found = Source::parse(text).waits();
+        let found: Vec<_> = found
+            .iter()
+            .map(|w| (w.owner.as_deref(), w.name.as_str(), w.line))
+            .collect();
+        let expected = [
+            (None, "free", 2),
+            (Some("a::Lock"), "lock", 5),
+            (Some("a::Lock"), "later", 7),
+            (None, "Sleep", 11),
+            (None, "crate::time::Tick", 12),
+            (Some("*"), "peek", 13),
+            (None, "last", 15),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_public_is_found() {
+        let text = "pub mod a; mod b; pub(crate) mod c; pub use b::{D, e as F};\npub struct D;";
+        let source = Source::parse(text);
+        assert_eq!(source.public("mod"), BTreeSet::from(["a".to_owned()]));
+        assert_eq!(source.line_of_public("struct", "D"), Some(2));
+        assert!(source.shown_again().contains("D") && source.shown_again().contains("F"));
     }
 
     #[test]

@@ -78,6 +78,10 @@ where
 
 pin_project! {
     /// The future of [`on_cancel`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after its first poll and before the work is done, it begins the cleanup as a task; see [`on_cancel`].
     #[must_use = "the work does nothing until it is awaited or polled"]
     pub struct OnCancel<F, C>
     where

@@ -94,6 +94,10 @@ pin_project! {
     ///
     /// 72 bytes, all a timer needs.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it takes its timer along, and nobody is woken. A borrow (`&mut sleep`, pinned) may be dropped and the sleep awaited again: the deadline stays.
+    ///
     /// # Examples
     ///
     /// A deadline that moves, as that of an idle connection:

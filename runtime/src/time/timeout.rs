@@ -93,6 +93,10 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
 
 pin_project! {
     /// The future of [`timeout`] and [`timeout_at`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As safe as the future in it, which is dropped with it.
     #[derive(Debug)]
     #[must_use = "a timeout does nothing until it is awaited or polled"]
     pub struct Timeout<F> {
