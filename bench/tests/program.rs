@@ -143,10 +143,16 @@ fn compare_json_is_an_object_a_line_with_all_keys() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // Twelve variants of empty, four each of parked, yield, sleeps and timer-hog, two each of fib, skynet, pingpong, fan-in and timer, eight of
     // roundtrip; half of them where there is one core. And where there are more, two of each workload that needs an idle worker. And
-    // one number of coroutines, five numbers of workers for two kinds.
+    // one number of coroutines, five numbers of workers for two kinds. And 24 kinds of coordination.
+    let coordination = 24;
     assert_eq!(
         lines.len(),
-        if cores == 1 { 23 } else { 46 + 3 * 2 } + 1 + 5 * 2
+        if cores == 1 {
+            23 + coordination
+        } else {
+            46 + 3 * 2 + 2 * coordination
+        } + 1
+            + 5 * 2
     );
     for line in &lines {
         let object: Value = serde_json::from_str(line).expect("each line is JSON");
@@ -278,8 +284,8 @@ fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
     let lines = lines("compare --list");
     let text = lines.join("\n");
     let count = |part| text.matches(part).count();
-    assert_eq!(count(" measures: "), 16, "{text}");
-    assert_eq!(count(" measures not: "), 16, "{text}");
+    assert_eq!(count(" measures: "), 28, "{text}");
+    assert_eq!(count(" measures not: "), 28, "{text}");
     for peer in [
         "tokio-mt-mimalloc",
         "tokio-ct-glibc",

@@ -13,12 +13,7 @@ pub(crate) fn has(work: Coordination) -> Result<(), Cannot> {
     }
 }
 
-pub(crate) fn shared(
-    _room: usize,
-) -> (
-    impl Sender<usize>,
-    impl Receiver<usize> + Clone,
-) {
+pub(crate) fn shared(_room: usize) -> (impl Sender<usize>, impl Receiver<usize> + Clone) {
     let none: Option<(Never, Never)> = None;
     none.expect("its channels have one receiver")
 }
