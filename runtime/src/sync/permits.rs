@@ -3,7 +3,7 @@
 //! What [`Semaphore`](super::Semaphore) and [`RwLock`](super::RwLock) stand on: a counter, and a queue of those who ask for more than there is. Taking and giving back
 //! cost one locked instruction each while nobody waits.
 //!
-//! | the [word](word) | taking `n` | giving back `n` |
+//! | the [`word`] | taking `n` | giving back `n` |
 //! |---|---|---|
 //! | open, nobody waits, `n` are there | one exchange | one addition |
 //! | open, nobody waits, fewer are there | sets QUEUED under the lock, and waits | one addition |

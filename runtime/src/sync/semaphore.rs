@@ -1,6 +1,6 @@
 //! How do tasks share a number of things that are all alike?
 //!
-//! Each takes as many permits as it needs and gives them back; who finds too few waits for its turn. The counting and the queue are in [`permits`](super::permits); here are
+//! Each takes as many permits as it needs and gives them back; who finds too few waits for its turn. The counting and the queue are in [`permits`]; here are
 //! its public names, and the permits as values ([`permit`]).
 
 mod permit;
