@@ -323,14 +323,15 @@ fn drain_answers_what_has_come() {
         client.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     std::thread::sleep(Duration::from_millis(100));
-    // No worker looks now.
+    // No worker looks now. A spare one may, and answer before the server has begun to end: then the connection ends behind the answer.
     for client in &mut idle {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     server.stop();
     for client in idle.iter_mut().chain(&mut busy) {
         let answer = client.answer();
-        assert_eq!((answer.status, answer.closes()), (200, true));
+        assert_eq!(answer.status, 200);
+        assert!(answer.closes() || client.is_closed(), "{answer:?}");
         client.half_close();
     }
     assert_eq!(server.join(), Drained::Clean);
