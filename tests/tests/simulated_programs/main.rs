@@ -74,9 +74,15 @@ async fn pause(random: &mut Random) {
 
 /// The future's output, unless the seed has it dropped before.
 async fn perhaps_dropped<F: Future>(random: &mut Random, future: F) -> Option<F::Output> {
-    match random.below(3) {
+    match random.below(4) {
         0 => Some(future.await),
         1 => timeout(millis(random, 4), future).await.ok(),
+        // As often as not this is also the time at which the future is told of something, which it then must not take with it.
+        2 => select! {
+            biased;
+            () = sleep(millis(random, 4)) => None,
+            output = future => Some(output),
+        },
         _ => {
             let turns = random.below(4);
             let patience = async {
