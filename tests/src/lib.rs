@@ -30,6 +30,7 @@
 //! | `unhandled_panic` | what becomes of a panic that nobody will be told of? |
 //! | `metrics` | do the numbers of a runtime say what happens in it? |
 //! | `simulation` | does a seed decide everything, and does virtual time take none? |
+//! | `simulated_programs` | do filch's own primitives hold together in random programs, whatever the order of the steps? |
 //! | `cancel_safety` | is nothing lost, doubled or left locked, wherever a future is dropped? |
 //! | `locks` | do locks and semaphores keep their promises while tasks give up at any time? |
 //! | `allocations` | what does a program ask memory for, once it is warm? |
