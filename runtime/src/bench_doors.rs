@@ -1,4 +1,4 @@
-//! How do benchmarks reach a single operation of the scheduler's inside?
+//! How do benchmarks reach a single operation of the scheduler's inside, and tests learn which queue there is?
 //!
 //! By thin wrappers around the queue, a lane and the slot, published under a name that is hidden and begins with underscores: it
 //! is no part of the API and may change with any commit. They hold numbers instead of tasks, since none of the three ever
@@ -60,6 +60,12 @@ impl Queue {
     /// A thief moves a share into its own queue and takes the first.
     pub fn steal_into(&self, thief: &Self) -> Option<usize> {
         self.stealer.steal_into(&thief.local).map(number)
+    }
+
+    /// Whether it is the one that wants membarrier(2), and not crossbeam's; the same for every queue of the process. Whoever wants to know must ask here: environment, kernel
+    /// and seccomp filter have a say.
+    pub fn is_fast(&self) -> bool {
+        self.local.is_fast()
     }
 
     /// How many are in it.

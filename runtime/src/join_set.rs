@@ -11,7 +11,7 @@
 //! Rejected: a waker for each handle that knows its number. A waker is one pointer, so each needs a node that counts its references: an allocation for each task, or
 //! chunks of nodes and unsafe code; and each task would be woken for twice, by its own waker and by the set's.
 
-use crate::runtime::Handle;
+use crate::runtime::{Handle, pinned};
 use crate::spawn::spawn_at;
 use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
 use crate::util::ready_list::ReadyList;
@@ -166,7 +166,7 @@ impl<T: Send + 'static> JoinSet<T> {
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        self.spawn_blocking_on(function, &Handle::current())
+        self.spawn_blocking_at(function, &Handle::current(), Location::caller())
     }
 
     /// Runs a blocking function on the pool of the runtime of a handle.
@@ -179,14 +179,64 @@ impl<T: Send + 'static> JoinSet<T> {
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        self.add(|ending| {
-            handle.spawn_blocking(move || {
-                let _ending = ending;
-                function()
-            })
-        })
+        self.spawn_blocking_at(function, handle, Location::caller())
     }
 
+    fn spawn_blocking_at<F>(
+        &mut self,
+        function: F,
+        handle: &Handle,
+        location: &'static Location<'static>,
+    ) -> AbortHandle
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.add(|ending| {
+            let call = move || {
+                let _ending = ending;
+                function()
+            };
+            handle.spawn_blocking_at(call, location)
+        })
+    }
+}
+
+impl<T: 'static> JoinSet<T> {
+    /// Starts a task that stays on this thread, so that neither its future nor its output need be [`Send`]; see [`filch::spawn_local`](crate::spawn_local).
+    ///
+    /// # Panics
+    ///
+    /// As there: outside of a task, and within `block_on`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// let sum = rt.spawn_pinned(|| async {
+    ///     let mut set = filch::task::JoinSet::new();
+    ///     let one = Rc::new(1);
+    ///     for _ in 0..3 {
+    ///         let one = one.clone();
+    ///         set.spawn_local(async move { one });
+    ///     }
+    ///     set.join_all().await.iter().map(|one| **one).sum::<i32>()
+    /// });
+    /// assert_eq!(rt.block_on(sum).unwrap(), 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let location = Location::caller();
+        self.add(|ending| pinned::spawn(Member { future, ending }, location))
+    }
+}
+
+impl<T> JoinSet<T> {
     fn add(&mut self, spawn: impl FnOnce(Ending) -> JoinHandle<T>) -> AbortHandle {
         let number = self.free.pop().unwrap_or_else(|| {
             self.tasks.push(None);
@@ -249,6 +299,16 @@ impl<T> JoinSet<T> {
     ///
     /// As for [`join_next`](Self::join_next).
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        let result = self.try_join_next_with_id()?;
+        Some(result.map(|(_, output)| output))
+    }
+
+    /// The same, with the task's [`Id`]; see [`join_next_with_id`](Self::join_next_with_id).
+    ///
+    /// # Errors
+    ///
+    /// As for [`join_next`](Self::join_next).
+    pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         loop {
             if self.batch.is_empty() {
                 self.ended.take(&mut self.batch);
@@ -258,7 +318,8 @@ impl<T> JoinSet<T> {
                 self.give_back();
                 continue;
             };
-            let result = task.try_take()?;
+            let id = task.id();
+            let result = task.try_take()?.map(|output| (id, output));
             self.tasks[number] = None;
             self.len -= 1;
             self.give_back();

@@ -6,7 +6,7 @@
 pub use crate::entry::{Outcome, run, run_paused, run_simulated};
 pub use crate::select::armed::Armed;
 pub use crate::select::maybe_done::MaybeDone;
-pub use crate::select::turns::Turns;
+pub use crate::select::turns::{InOrder, Turns};
 pub use crate::select::{all_disabled, select_start};
 pub use std::future::{Future, IntoFuture, poll_fn};
 pub use std::pin::pin;

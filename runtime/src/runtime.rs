@@ -8,9 +8,11 @@ mod builder;
 pub(crate) mod context;
 #[cfg(test)]
 mod cpu_tests;
+mod enter;
 mod handle;
 mod metrics;
 pub(crate) mod pinned;
+pub(crate) mod placement;
 mod simulate;
 mod simulated;
 #[cfg(test)]
@@ -20,8 +22,10 @@ mod tests;
 
 pub use crate::sched::UnhandledPanic;
 pub use builder::Builder;
+pub use enter::EnterGuard;
 pub use handle::{Handle, NoRuntime};
 pub use metrics::RuntimeMetrics;
+pub(crate) use simulate::only_seed;
 pub use simulate::simulate;
 
 use std::time::Duration;
@@ -81,7 +85,8 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// If the future panics; or within a task, if the future has to wait and no thread can be started to take over the worker.
+    /// If the future panics; or within a task, if the future has to wait and no thread can be started to take over the worker. In a [simulation](Builder::simulated) also if nothing can go on any
+    /// more.
     ///
     /// # Examples
     ///
@@ -90,6 +95,7 @@ impl Runtime {
     /// assert_eq!(rt.block_on(async { 1 + 1 }), 2);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }

@@ -191,7 +191,7 @@ pub fn all_disabled() -> ! {
 /// ```
 #[macro_export]
 macro_rules! select {
-    () => {
+    ($(biased;)?) => {
         $crate::__macros::compile_error!("a select! needs branches, as in `value = future => handler`")
     };
     (biased; $($branches:tt)+) => {
@@ -285,14 +285,17 @@ macro_rules! __select {
         }
         let mut armed = $crate::__macros::Armed::none();
         $(armed.arm($number, $condition);)+
-        let output = match ($($crate::__macros::IntoFuture::into_future($expression),)+) {
+        #[allow(unused_mut)]
+        let mut output = match ($($crate::__macros::IntoFuture::into_future($expression),)+) {
             ($($future,)+) => {
                 $(let mut $future = $crate::__macros::pin!($future);)+
                 $crate::__macros::poll_fn(move |cx| {
                     for pass in armed.passes($crate::__select!(@start $begin $($name)+)) {
                         $(
                             if pass.has($number) {
-                                if let $crate::__macros::Poll::Ready(output) = $crate::__macros::Future::poll($future.as_mut(), cx) {
+                                // `mut` is for patterns with `ref mut`.
+                                #[allow(unused_mut)]
+                                if let $crate::__macros::Poll::Ready(mut output) = $crate::__macros::Future::poll($future.as_mut(), cx) {
                                     armed.disarm($number);
                                     // A condition that is never true lets the pattern see the output without taking it apart.
                                     let mut is_match = false;
@@ -302,6 +305,8 @@ macro_rules! __select {
                                         _ => {}
                                     }
                                     if is_match {
+                                        // Reached by no output of type `!`.
+                                        #[allow(unreachable_code)]
                                         return $crate::__macros::Poll::Ready(__FilchSelect::$name(output));
                                     }
                                 }

@@ -15,7 +15,7 @@ pub use current::{id, location, name, try_id};
 pub use in_place::block_in_place;
 
 use crate::runtime::{Handle, context, pinned};
-use crate::sched::context::with_core;
+use crate::sched::context::{is_called, with_core};
 use crate::task::JoinHandle;
 use crate::util::wait_reason::{self, WaitReason};
 use std::panic::Location;
@@ -180,6 +180,7 @@ where
 }
 
 /// The current runtime, for a function that is useless without.
+#[track_caller]
 fn current(caller: &str) -> Handle {
     match context::current() {
         Some(handle) => handle,
@@ -239,9 +240,14 @@ where
 ///
 /// On a busy worker pinned tasks have a turn about every 100 us. A thread that hosts some has memory of its own for them, 2 MiB of address space and 64 KiB for each size of tasks.
 ///
+/// In a [simulation](crate::runtime::Builder::simulated), and where [time is paused](crate::runtime::Builder::start_paused), the thread is the one in
+/// [`block_on`](crate::Runtime::block_on), and the future there may call this too. A pinned task has its turn like any other, whenever that thread is in `block_on`; while another one drives, it
+/// waits. If the runtime ends on another thread, what is pinned is dropped when its own thread uses such a runtime again, or ends.
+///
 /// # Panics
 ///
-/// Outside of a task, and within `block_on`, also where that was called in a task: the thread would not come to the new task before `block_on` returns, if ever.
+/// Outside of a task, and within `block_on`, also where that was called in a task: the thread would not come to the new task before `block_on` returns, if ever. (In a simulation, and where time is
+/// paused, it does.)
 ///
 /// # Cancel safety
 ///
@@ -302,6 +308,35 @@ where
 /// ```
 pub fn yield_now() -> impl Future<Output = ()> + Send + Sync {
     YieldNow { yielded: false }
+}
+
+/// Whether the task in whose poll this is called has had its turn: something else has waited on its worker for about a millisecond or more, or may have. For code that computes in steps, and can stop
+/// between them; other code has its turns ended where it waits.
+///
+/// # Units and limits
+///
+/// A look costs some nanoseconds. The runtime asks for the turn once a millisecond where somebody waits, at least once every five; a short task may be asked too, for what those before it
+/// have used up. Never on a thread that is no worker.
+///
+/// # Examples
+///
+/// ```
+/// async fn sum(numbers: &[u64]) -> u64 {
+///     let mut sum = 0;
+///     for part in numbers.chunks(1000) {
+///         sum += part.iter().sum::<u64>();
+///         if filch::task::is_turn_over() {
+///             filch::yield_now().await;
+///         }
+///     }
+///     sum
+/// }
+/// # assert_eq!(filch::Runtime::new()?.block_on(sum(&[7; 5000])), 35000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn is_turn_over() -> bool {
+    is_called()
 }
 
 #[derive(Debug)]

@@ -19,11 +19,11 @@
 //! | `lazy` | how is a value made by an asynchronous function when it is needed first? |
 //! | `notify` | how does a task tell others that something has happened? |
 //! | `once_cell` | how is a value made once, by whichever task needs it first? |
+//! | `set_once` | how is a value set once, while others wait for it? |
 //! | `wait_group` | how does one wait until all of a number of things are done? |
 //! | `wait_queue` | how does a future wait for another task without an allocation? |
 //! | `wait_until` | how does it wait until something holds that is looked at under a lock? |
 //! | `short_wait` | how does a thread wait for another one that is in the middle of a few instructions? |
-//! | `snooze` | how does a thread wait for another one that is between two instructions? |
 //! | `handles` | how does the last of several handles learn that it is the last? |
 //! | `generated` | how does an async loop become a stream? |
 
@@ -33,8 +33,9 @@ pub mod oneshot;
 mod barrier;
 pub mod broadcast;
 mod cancellation;
-#[cfg(test)]
-mod counting;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod channel_tests;
+mod drop_all;
 mod generated;
 mod handles;
 mod lazy;
@@ -43,20 +44,29 @@ mod mutex;
 mod notify;
 mod once_cell;
 mod permits;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod random_tests;
 mod rwlock;
 mod semaphore;
+mod set_once;
 pub(crate) mod short_wait;
-mod snooze;
 #[cfg(test)]
 mod testing;
+mod unwind;
 mod wait_group;
 pub(crate) mod wait_queue;
 mod wait_until;
 pub mod watch;
 
+pub mod futures {
+    //! The futures of a [`Notify`](super::Notify), under the path that tokio has for them.
+
+    pub use super::notify::{Notified, OwnedNotified};
+}
+
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use cancellation::{
-    CancelReason, CancellationToken, DropGuard, WaitForCancellationFuture,
+    CancelReason, CancellationToken, DropGuard, DropGuardRef, WaitForCancellationFuture,
     WaitForCancellationFutureOwned,
 };
 pub use lazy::{ForceLazy, Lazy, MakeLazy};
@@ -72,4 +82,5 @@ pub use rwlock::{
 pub use semaphore::{
     AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
 };
+pub use set_once::{SetOnce, SetOnceError};
 pub use wait_group::{WaitGroup, WaitGuard};

@@ -56,9 +56,12 @@ pub use crate::join_set::JoinSet;
 pub use crate::scope::{OnCancel, on_cancel};
 #[cfg(not(any(loom, shuttle)))]
 pub use crate::spawn::{
-    Builder, block_in_place, id, location, name, spawn, spawn_blocking, spawn_local, try_id,
-    yield_now,
+    Builder, block_in_place, id, is_turn_over, location, name, spawn, spawn_blocking, spawn_local,
+    try_id, yield_now,
 };
+#[cfg(not(any(loom, shuttle)))]
+#[doc(hidden)]
+pub use local::Held as __Held;
 #[cfg(not(any(loom, shuttle)))]
 pub use local::{AccessError, LocalKey, TaskLocalFuture};
 

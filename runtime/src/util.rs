@@ -1,5 +1,6 @@
 //! Tools without an opinion: what more than one layer needs and none owns.
 
+pub(crate) mod apart;
 pub(crate) mod block_on;
 pub(crate) mod budget;
 pub(crate) mod list;

@@ -4,7 +4,7 @@
 //! none about a `main` that is missing.
 
 use crate::complaint::Complaint;
-use crate::function::Function;
+use crate::function::{Function, mentions};
 use crate::options::{Plan, Runtime};
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
@@ -28,6 +28,11 @@ impl Attribute {
         matches!(self, Self::Test) || !is_for_tests
     }
 
+    /// Whether there is somebody to call a function, with arguments, if it is not the program's own.
+    pub(crate) fn is_called_by_others(self) -> bool {
+        matches!(self, Self::Main)
+    }
+
     /// A program takes the machine; tests, of which many run at once, a worker each.
     pub(crate) fn workers_default(self) -> Option<u64> {
         match self {
@@ -38,7 +43,7 @@ impl Attribute {
 }
 
 pub(crate) fn expand(attribute: Attribute, options: TokenStream, item: TokenStream) -> TokenStream {
-    let function = match Function::parse(attribute.name(), item.clone()) {
+    let function = match Function::parse(attribute, item.clone()) {
         Ok(function) => function,
         Err(complaint) => return [item, complaint.into_tokens()].into_iter().collect(),
     };
@@ -53,10 +58,13 @@ pub(crate) fn expand(attribute: Attribute, options: TokenStream, item: TokenStre
 }
 
 fn check(attribute: Attribute, function: &Function) -> Result<(), Complaint> {
-    match (attribute, function.attribute("test")) {
+    let second = ["test", "filch::test"]
+        .iter()
+        .find_map(|name| function.attribute(name));
+    match (attribute, second) {
         (Attribute::Test, Some(second)) => Err(Complaint::new(
             second.span(),
-            "`#[filch::test]` makes a test of the function already: leave `#[test]` out",
+            "`#[filch::test]` makes a test of the function already: leave the other attribute out",
         )),
         _ => Ok(()),
     }
@@ -64,50 +72,92 @@ fn check(attribute: Attribute, function: &Function) -> Result<(), Complaint> {
 
 /// The function that is called, with the one that was written in it.
 fn around(attribute: Attribute, function: Function, plan: &Plan) -> TokenStream {
-    let Function {
-        attributes,
-        qualifiers,
-        keyword,
-        name,
-        signature,
-        body,
-        asyncness,
-    } = function;
-    let head = || {
-        [keyword.clone(), name.clone().into()]
-            .into_iter()
-            .chain(signature.clone())
+    let inside = if function.is_plain {
+        with_function(&function, plan)
+    } else {
+        with_closure(&function, plan)
     };
-
-    let mut inside = code("#[allow(clippy::unused_async)]");
-    inside.extend([asyncness].into_iter().chain(head()).chain([body]));
-    inside.extend(call(plan, &name.to_string()));
-
     let mut out = match attribute {
         Attribute::Main => TokenStream::new(),
         Attribute::Test => code("#[::core::prelude::v1::test]"),
     };
-    out.extend(attributes.into_iter().chain(qualifiers).chain(head()));
+    let head = head(&function);
+    out.extend(function.attributes.into_iter().chain(function.qualifiers));
+    out.extend(head);
     out.extend([TokenTree::from(Group::new(Delimiter::Brace, inside))]);
     out
 }
 
-/// The call by which the function is run.
-fn call(plan: &Plan, name: &str) -> TokenStream {
-    let rest = match &plan.runtime {
-        Runtime::Real(Some(workers)) => {
-            format!("run(::core::option::Option::Some({workers}), {name})")
+/// From the word `fn` to the body.
+fn head(function: &Function) -> Vec<TokenTree> {
+    let name = TokenTree::from(function.name.clone());
+    [function.keyword.clone(), name]
+        .into_iter()
+        .chain(function.signature.clone())
+        .collect()
+}
+
+/// The function as it was written, and a call of it.
+fn with_function(function: &Function, plan: &Plan) -> TokenStream {
+    let mut inside = code("#[allow(clippy::unused_async)]");
+    inside.extend([function.asyncness.clone()]);
+    inside.extend(head(function));
+    inside.extend([function.body.clone()]);
+    let name = function.name.to_string();
+    inside.extend(call(plan, &name, code(&name)));
+    inside
+}
+
+/// The body as a closure, which has the arguments, the generics and `Self` of the function around it.
+fn with_closure(function: &Function, plan: &Plan) -> TokenStream {
+    let mut closure = TokenStream::from(function.asyncness.clone());
+    closure.extend(code("move ||"));
+    // Of a closure it cannot be said; then the compiler finds it out.
+    if !mentions(&function.output, "impl") {
+        closure.extend(match function.output.is_empty() {
+            true => code("-> ()"),
+            false => function.output.iter().cloned().collect(),
+        });
+    }
+    closure.extend([visible(function.body.clone())]);
+    call(plan, &function.name.to_string(), closure)
+}
+
+/// A block that comes out of a macro, as a block.
+fn visible(body: TokenTree) -> TokenTree {
+    match &body {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            let inner: TokenStream = group.stream();
+            let mut block = Group::new(Delimiter::Brace, inner);
+            block.set_span(group.span());
+            block.into()
         }
-        Runtime::Real(None) => format!("run(::core::option::Option::None, {name})"),
-        Runtime::Paused => format!("run_paused({name})"),
+        _ => body,
+    }
+}
+
+/// The call by which `function`, which is called `name`, is run.
+fn call(plan: &Plan, name: &str, function: TokenStream) -> TokenStream {
+    let (callee, before) = match &plan.runtime {
+        Runtime::Real(Some(workers)) => {
+            ("run", format!("::core::option::Option::Some({workers}),"))
+        }
+        Runtime::Real(None) => ("run", "::core::option::Option::None,".to_owned()),
+        Runtime::Paused => ("run_paused", String::new()),
         Runtime::Simulated { seeds } => {
             let package = "::core::option_env!(\"CARGO_PKG_NAME\")";
             let path = format!("::core::concat!(::core::module_path!(), \"::{name}\")");
-            format!("run_simulated({seeds}, {package}, {path}, {name})")
+            ("run_simulated", format!("{seeds}, {package}, {path},"))
         }
     };
+    let mut arguments = code(&before);
+    arguments.extend(function);
     let mut out = plan.filch.clone();
-    out.extend(code(&format!("::__macros::{rest}")));
+    out.extend(code(&format!("::__macros::{callee}")));
+    out.extend([TokenTree::from(Group::new(
+        Delimiter::Parenthesis,
+        arguments,
+    ))]);
     out
 }
 

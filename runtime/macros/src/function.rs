@@ -3,12 +3,16 @@
 //! ```text
 //! #[ignore]    pub   async   fn   name   () -> io::Result<()>   { ... }
 //! attributes   qualifiers    fn   name   signature              body
+//!                                           ^output
 //! ```
+//!
+//! It is *plain* if it could as well stand in another function of the same signature: without arguments or generics, and without a word of `Self`. A test always is.
 
 use crate::complaint::Complaint;
-use proc_macro::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use crate::expand::Attribute;
+use proc_macro::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
-/// An `async fn` without arguments.
+/// An `async fn`.
 pub(crate) struct Function {
     /// Those outside, as they stand.
     pub(crate) attributes: Vec<TokenTree>,
@@ -17,8 +21,11 @@ pub(crate) struct Function {
     /// The word `fn`.
     pub(crate) keyword: TokenTree,
     pub(crate) name: Ident,
-    /// The empty list of arguments, and everything until the body.
+    /// Generics, the list of arguments, and everything until the body.
     pub(crate) signature: Vec<TokenTree>,
+    /// What it returns, with the arrow in front; nothing, if it does not say.
+    pub(crate) output: Vec<TokenTree>,
+    pub(crate) is_plain: bool,
     pub(crate) body: TokenTree,
     /// The word `async`.
     pub(crate) asyncness: TokenTree,
@@ -26,7 +33,9 @@ pub(crate) struct Function {
 
 impl Function {
     /// Takes an item apart; `attribute` is what it is called in complaints.
-    pub(crate) fn parse(attribute: &str, item: TokenStream) -> Result<Self, Complaint> {
+    pub(crate) fn parse(attribute: Attribute, item: TokenStream) -> Result<Self, Complaint> {
+        let is_called_by_others = attribute.is_called_by_others();
+        let attribute = attribute.name();
         let mut tokens = bare(item).into_iter().peekable();
         let mut attributes = Vec::new();
         while let Some(hash) = tokens.next_if(|token| is_mark(token, '#')) {
@@ -55,7 +64,9 @@ impl Function {
             _ => return Err(Complaint::new(keyword.span(), "a function has a name")),
         };
         let mut signature: Vec<_> = tokens.collect();
-        check_arguments(attribute, &name, signature.first())?;
+        if !is_called_by_others || is_named(&name, "main") {
+            check_arguments(attribute, &name, signature.first())?;
+        }
         let body = signature.pop().filter(is_body);
         let body = body.ok_or_else(|| {
             Complaint::new(
@@ -63,7 +74,13 @@ impl Function {
                 format!("{attribute} needs a function with a body"),
             )
         })?;
+        let is_plain = !is_called_by_others
+            || check_arguments(attribute, &name, signature.first()).is_ok()
+                && !mentions(&signature, "Self")
+                && !mentions(std::slice::from_ref(&body), "Self");
         Ok(Self {
+            output: output(&signature),
+            is_plain,
             attributes,
             qualifiers,
             keyword,
@@ -74,11 +91,12 @@ impl Function {
         })
     }
 
-    /// The first attribute that is just this word.
-    pub(crate) fn attribute(&self, word: &str) -> Option<&TokenTree> {
-        self.attributes.iter().find(
-            |token| matches!(token, TokenTree::Group(group) if group.stream().to_string() == word),
-        )
+    /// The first attribute that is just this path.
+    pub(crate) fn attribute(&self, path: &str) -> Option<&TokenTree> {
+        let is_it = |group: &Group| group.stream().to_string().replace(' ', "") == path;
+        self.attributes
+            .iter()
+            .find(|token| matches!(token, TokenTree::Group(group) if is_it(group)))
     }
 }
 
@@ -111,6 +129,43 @@ fn check_arguments(
     }
 }
 
+/// From the arrow behind the arguments on, until `where` or the body.
+fn output(signature: &[TokenTree]) -> Vec<TokenTree> {
+    let behind = behind_arguments(signature);
+    let clause = behind.iter().position(|token| is_word(token, "where"));
+    behind[..clause.unwrap_or(behind.len())].to_vec()
+}
+
+/// The list of arguments is the first in parentheses that does not belong to the generics.
+fn behind_arguments(signature: &[TokenTree]) -> &[TokenTree] {
+    let mut depth = 0_usize;
+    let mut is_arrow = false;
+    for (number, token) in signature.iter().enumerate() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            TokenTree::Punct(punct) if punct.as_char() == '>' && !is_arrow => {
+                depth = depth.saturating_sub(1);
+            }
+            TokenTree::Group(group)
+                if depth == 0 && group.delimiter() == Delimiter::Parenthesis =>
+            {
+                return &signature[number + 1..];
+            }
+            _ => {}
+        }
+        is_arrow = is_mark(token, '-');
+    }
+    &[]
+}
+
+/// Whether this word is anywhere in there.
+pub(crate) fn mentions(tokens: &[TokenTree], word: &str) -> bool {
+    tokens.iter().any(|token| match token {
+        TokenTree::Group(group) => mentions(&group.stream().into_iter().collect::<Vec<_>>(), word),
+        token => is_word(token, word),
+    })
+}
+
 /// A block, or one that comes out of a macro as an invisible group.
 fn is_body(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Group(group) if matches!(group.delimiter(), Delimiter::Brace | Delimiter::None))
@@ -121,5 +176,9 @@ fn is_mark(token: &TokenTree, mark: char) -> bool {
 }
 
 fn is_word(token: &TokenTree, word: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident.to_string() == word)
+    matches!(token, TokenTree::Ident(ident) if is_named(ident, word))
+}
+
+fn is_named(ident: &Ident, name: &str) -> bool {
+    ident.to_string() == name
 }

@@ -9,7 +9,8 @@
 //! }                                    }
 //! ```
 //!
-//! The function that was written stays whole inside, so that the compiler speaks of it as of any other, and a test can be run many times.
+//! The function that was written stays whole inside, so that the compiler speaks of it as of any other, and a test can be run many times. Only one that others call, with arguments, generics or `Self`,
+//! has its body made a closure: `run(None, async move || -> Output { body })`.
 //! Attributes (`#[ignore]`, `#[should_panic]`, `#[cfg]`, documentation) stay on the outside.
 //!
 //! The macros see tokens: they look for options, for `async` and for a list of arguments that has to be empty, and hand everything else on. That needs
@@ -30,7 +31,8 @@ use proc_macro::TokenStream;
 
 /// Runs an `async fn main` on a runtime of its own.
 ///
-/// The function takes no arguments, and returns what any `main` may. It runs on the main thread, the tasks that it spawns on the workers.
+/// A `main` takes no arguments, and returns what any `main` may. A function of another name, which the program calls like one that is not `async`, may have arguments and generics; it starts a runtime of its
+/// own with each call. It runs on the main thread, the tasks that it spawns on the workers.
 /// When it returns, the runtime ends as one that is dropped: tasks that are not complete are dropped where they stand, and calls of `spawn_blocking` that have begun are waited for.
 ///
 /// # Options
@@ -41,6 +43,7 @@ use proc_macro::TokenStream;
 /// | `worker_threads = 4` | the same |
 /// | `flavor = "current_thread"` | one worker |
 /// | `flavor = "multi_thread"` | changes nothing |
+/// | `start_paused = true` | on one thread, with virtual time: `Builder::start_paused` |
 /// | `crate = "other::path"` | where filch is, if that is not `::filch` |
 ///
 /// # Panics
@@ -65,7 +68,17 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// A function that is not `async` needs no runtime, and one with arguments nobody could call:
+/// ```
+/// #[filch::main]
+/// async fn total(prices: &[u64], shipping: impl Fn() -> u64) -> u64 {
+///     filch::yield_now().await;
+///     prices.iter().sum::<u64>() + shipping()
+/// }
+///
+/// assert_eq!(total(&[1, 2, 3], || 4), 10);
+/// ```
+///
+/// A function that is not `async` needs no runtime, and a `main` with arguments nobody could call:
 ///
 /// ```compile_fail
 /// #[filch::main]

@@ -16,7 +16,7 @@ const KNOWN: &[(&str, bool)] = &[
     ("crate", false),
     ("simulated", true),
     ("seeds", true),
-    ("start_paused", true),
+    ("start_paused", false),
 ];
 
 /// The seeds of a simulated test, unless chosen: enough to meet the orders of two or three events, and still quick. A guess.
@@ -137,7 +137,7 @@ impl Options {
         };
         too_many.map_or(Ok(()), |place| {
             let text =
-                "a simulation, or a test with `start_paused`, runs on one thread: leave this out";
+                "a simulation, or what has `start_paused`, runs on one thread: leave this out";
             Err(Complaint::new(place, text))
         })
     }

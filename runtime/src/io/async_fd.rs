@@ -2,13 +2,18 @@
 //!
 //! It tries first: a new descriptor counts as ready, and after an operation that filled (or emptied) its whole buffer there may be more. Only
 //! `WouldBlock`, or a read or write that came back short, clears the readiness; then the task waits for the next event. A short read means that
-//! the socket was drained, and epoll (edge-triggered) reports what comes after; so the read that would only find `EAGAIN` is saved (196 ns). The exception
-//! is a peer that has closed: its end is still to be read, and the readiness stays. (All this is for streams; the other methods clear it at `WouldBlock` only.)
+//! the socket was drained, and epoll (edge-triggered) reports what comes after; so the read that would only find `EAGAIN` is saved (196 ns). The exceptions
+//! are a peer that has closed, whose end is still to be read, and urgent bytes, in front of which a read ends: the readiness stays. (All this is for streams; the other methods clear it at `WouldBlock` only.)
 //!
 //! One operation that succeeds at once costs a load, the system call, and the cooperative budget.
 
+mod ready;
+
+pub use ready::Ready;
+
 use crate::reactor::{Direction, Interest as Watched, Poller, Registration, Seen, WaiterId};
 use crate::runtime::context;
+use crate::runtime::placement::Placement;
 use crate::sys::sync::Arc;
 use crate::util::budget;
 use std::fmt;
@@ -31,7 +36,14 @@ pub enum Interest {
 /// A descriptor that tasks can wait for.
 ///
 /// It must be in non-blocking mode (`O_NONBLOCK`): otherwise an operation may block the worker. It is registered with the poller of the worker that
-/// makes the `AsyncFd`, may be used from any thread, and is taken out before the inner value is dropped.
+/// makes the `AsyncFd` (or as [`with_placement`](Self::with_placement) says), may be used from any thread, and is taken out before the inner value is dropped.
+///
+/// # A descriptor that somebody else closes
+///
+/// Whoever closes it without dropping this breaks a rule of Rust's ([`std::io`], "I/O Safety"); libraries in C that are only lent to this do so. Then operations fail with `EBADF`. A
+/// task that waits is told by nobody, neither the kernel nor the runtime: give it a time limit, or drop its future. Once the number belongs to another descriptor which the same worker
+/// watches, it is known: those who wait are woken, every operation fails before it is tried, and the inner value is forgotten rather than dropped, so that it does not close what
+/// belongs to the other.
 ///
 /// # Cancel safety
 ///
@@ -82,7 +94,16 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// As for [`new`](Self::new).
     pub fn with_interest(inner: T, interest: Interest) -> io::Result<Self> {
-        let poller = context::poller().ok_or_else(no_poller)?;
+        Self::with_placement(inner, interest, Placement::Here)
+    }
+
+    /// Watches a descriptor for some directions, with the poller of a certain worker: its readiness is found there, and the tasks that wait for it run there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with_placement(inner: T, interest: Interest, placement: Placement) -> io::Result<Self> {
+        let poller = context::poller(placement).ok_or_else(no_poller)?;
         let descriptor = inner.as_raw_fd();
         let registration = poller.register(descriptor, interest.watched())?;
         Ok(Self {
@@ -135,7 +156,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// Nothing is lost.
     pub async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
-        self.ready(Direction::Read).await
+        self.ready_in(Direction::Read).await
     }
 
     /// Waits until an operation is worth trying.
@@ -148,16 +169,20 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// Nothing is lost.
     pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
-        self.ready(Direction::Write).await
+        self.ready_in(Direction::Write).await
     }
 
-    async fn ready(&self, direction: Direction) -> io::Result<AsyncFdReadyGuard<'_, T>> {
+    async fn ready_in(&self, direction: Direction) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         let mut place = Place {
             fd: self,
             direction,
             id: None,
         };
-        let seen = poll_fn(|cx| place.poll(cx)).await?;
+        let seen = poll_fn(|cx| {
+            ready!(budget::poll_proceed(cx));
+            place.poll(cx).map(charged)
+        })
+        .await?;
         Ok(AsyncFdReadyGuard {
             fd: self,
             direction,
@@ -194,12 +219,21 @@ impl<T: AsRawFd> AsyncFd<T> {
         direction: Direction,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<AsyncFdReadyGuard<'_, T>>> {
+        ready!(budget::poll_proceed(cx));
         let seen = ready!(self.registration.source.poll_ready(direction, cx));
-        Poll::Ready(check(seen).map(|seen| AsyncFdReadyGuard {
+        Poll::Ready(charged(check(seen)).map(|seen| AsyncFdReadyGuard {
             fd: self,
             direction,
             seen,
         }))
+    }
+
+    /// Waits until the descriptor has reported an error, or that nobody reads any more what is written to it: for who has nothing to write, and wants to know whether somebody is still there. Only the last task
+    /// to call this, or a `poll_write_` method, is woken, and more often than this is ready.
+    ///
+    /// A socket tells so when the connection was reset, and when both directions have ended. A peer that has closed a TCP connection looks like one that sends no more, until something is written to it.
+    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.registration.source.poll_ended(Direction::Write, cx)
     }
 
     /// Reads with `operation`, waiting as often as it would block. Any number of tasks may do so at a time.
@@ -212,7 +246,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// If the future is dropped, the operation was not done.
     pub async fn async_read<R>(&self, operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.async_io(Direction::Read, operation).await
+        self.async_in(Direction::Read, operation).await
     }
 
     /// Writes with `operation`, waiting as often as it would block. Any number of tasks may do so at a time.
@@ -228,10 +262,10 @@ impl<T: AsRawFd> AsyncFd<T> {
         &self,
         operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.async_io(Direction::Write, operation).await
+        self.async_in(Direction::Write, operation).await
     }
 
-    async fn async_io<R>(
+    async fn async_in<R>(
         &self,
         direction: Direction,
         mut operation: impl FnMut(&T) -> io::Result<R>,
@@ -303,7 +337,7 @@ impl<T: AsRawFd> AsyncFd<T> {
                 continue;
             };
             let is_short = result.as_ref().is_ok_and(|&got| got < wanted);
-            if is_short && !seen.is_final() {
+            if is_short && seen.may_be_drained() {
                 self.registration.source.clear(direction, seen);
             }
             return Poll::Ready(result);
@@ -316,7 +350,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// Those of the operation; `WouldBlock` if it is not ready.
     pub fn try_read<R>(&self, operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.try_io(Direction::Read, operation)
+        self.try_in(Direction::Read, operation)
     }
 
     /// Does an operation at once if the descriptor may be ready, without waiting.
@@ -325,10 +359,10 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// Those of the operation; `WouldBlock` if it is not ready.
     pub fn try_write<R>(&self, operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.try_io(Direction::Write, operation)
+        self.try_in(Direction::Write, operation)
     }
 
-    fn try_io<R>(
+    fn try_in<R>(
         &self,
         direction: Direction,
         mut operation: impl FnMut(&T) -> io::Result<R>,
@@ -369,6 +403,10 @@ impl<T: AsRawFd> Drop for AsyncFd<T> {
     fn drop(&mut self) {
         if self.inner.is_some() {
             self.stop_watching();
+        }
+        if self.registration.source.is_robbed() {
+            // Dropped, it would close what belongs to another.
+            std::mem::forget(self.inner.take());
         }
     }
 }
@@ -514,13 +552,26 @@ impl Interest {
     }
 }
 
+/// Charges readiness that was found: what is then done with the descriptor need not come by here.
+fn charged<R>(found: R) -> R {
+    budget::charge();
+    found
+}
+
 fn check(seen: Seen) -> io::Result<Seen> {
-    if seen.is_shut_down() {
-        return Err(io::Error::other(
-            "the runtime of this descriptor has shut down",
-        ));
+    if seen.is_over() {
+        return Err(why_over(seen));
     }
     Ok(seen)
+}
+
+#[cold]
+fn why_over(seen: Seen) -> io::Error {
+    io::Error::other(if seen.is_shut_down() {
+        "the runtime of this descriptor has shut down"
+    } else {
+        "this descriptor was closed by somebody else, and its number belongs to another one now"
+    })
 }
 
 /// Why is there nothing to watch a descriptor with?

@@ -5,6 +5,7 @@
 
 use crate::sys::sync::{Arc, Mutex};
 use crate::util::budget;
+use crate::util::wait_reason::{self, WaitReason};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::collections::VecDeque;
 use std::fmt;
@@ -160,6 +161,7 @@ impl AsyncRead for DuplexStream {
             let old = leave(&mut pipe.reader, cx);
             drop(pipe);
             drop(old);
+            wait_reason::note(WaitReason::Read);
             return Poll::Pending;
         };
         drop(pipe);
@@ -187,6 +189,7 @@ impl AsyncWrite for DuplexStream {
             let old = leave(&mut pipe.writer, cx);
             drop(pipe);
             drop(old);
+            wait_reason::note(WaitReason::Write);
             return Poll::Pending;
         };
         drop(pipe);

@@ -16,6 +16,7 @@ use crate::sys::rng::XorShift;
 use crate::sys::sync::{Arc, Mutex};
 use crate::time::{Instant, Sleep, sleep_until};
 use crate::util::budget;
+use crate::util::wait_reason::{self, WaitReason};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::collections::VecDeque;
 use std::fmt;
@@ -376,13 +377,19 @@ impl AsyncRead for SimStream {
                     budget::charge();
                     return Poll::Ready(Ok(n));
                 }
-                Found::Nothing => return Poll::Pending,
+                Found::Nothing => {
+                    wait_reason::note(WaitReason::Read);
+                    return Poll::Pending;
+                }
                 Found::Later(at) => {
                     let arrival = match &mut self.arrival {
                         Some(arrival) if arrival.deadline() == at => arrival,
                         arrival => arrival.insert(Box::pin(sleep_until(at))),
                     };
-                    ready!(arrival.as_mut().poll(cx));
+                    if arrival.as_mut().poll(cx).is_pending() {
+                        wait_reason::note(WaitReason::Read);
+                        return Poll::Pending;
+                    }
                     self.arrival = None;
                     has_waited = true;
                 }
@@ -412,6 +419,7 @@ impl AsyncWrite for SimStream {
             let old = leave(&mut connection.ways[end].writer, cx);
             drop(connection);
             drop(old);
+            wait_reason::note(WaitReason::Write);
             return Poll::Pending;
         };
         let reader = connection.ways[end].reader.take();

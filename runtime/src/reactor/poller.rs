@@ -6,6 +6,10 @@
 //! An `unpark` must end the owner's wait even if a thief fetches its event first. So there is a flag beside the eventfd: it is set before the eventfd is
 //! written, the owner looks at it under the lock before it waits, and whoever fetches the event without having waited sets it again.
 //!
+//! The kernel knows a registration by the open file and its number. Who closes a descriptor behind our back leaves us with a number that may be somebody else's by now, and taking that
+//! out would take out the other's registration. So each poller knows which registration a number belongs to: the last one that succeeded. An earlier one that is still there has been
+//! robbed; its waiters are told, no operation is tried any more, and what it does with the number counts no more.
+//!
 //! This file is the door to mio.
 
 use super::readiness::Event;
@@ -16,6 +20,7 @@ use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 use crate::util::wake_batch::WakeBatch;
 use mio::unix::SourceFd;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -29,6 +34,9 @@ const UNPARK: mio::Token = mio::Token(usize::MAX);
 
 /// The token of another poller that is watched: that it has something is all there is to know.
 const WATCHED: mio::Token = mio::Token(usize::MAX - 1);
+
+/// What concerns reading. Urgent bytes too: what waits behind them is told of with them, and never again.
+const READS: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
 
 const _: () = assert!(usize::BITS == 64, "a token takes 64 bits");
 
@@ -45,7 +53,7 @@ pub(crate) enum Interest {
 pub(crate) struct Poller {
     /// These three are taken out when the runtime ends, since a handle or a waker may live on for long.
     waiting: Mutex<Option<Waiting>>,
-    registry: Mutex<Option<mio::Registry>>,
+    registry: Mutex<Option<Registry>>,
     unpark: Mutex<Option<mio::Waker>>,
     is_unparked: AtomicBool,
     table: Table,
@@ -55,6 +63,12 @@ pub(crate) struct Poller {
 struct Waiting {
     poll: mio::Poll,
     events: mio::Events,
+}
+
+struct Registry {
+    registry: mio::Registry,
+    /// Whom each number belongs to.
+    owners: HashMap<RawFd, Token>,
 }
 
 /// A descriptor's place with a poller.
@@ -78,7 +92,10 @@ impl Poller {
         let events = mio::Events::with_capacity(EVENTS_PER_TURN);
         Ok(Self {
             waiting: Mutex::new(Some(Waiting { poll, events })),
-            registry: Mutex::new(Some(registry)),
+            registry: Mutex::new(Some(Registry {
+                registry,
+                owners: HashMap::new(),
+            })),
             unpark: Mutex::new(Some(unpark)),
             is_unparked: AtomicBool::new(false),
             table: Table::default(),
@@ -98,17 +115,18 @@ impl Poller {
     ) -> io::Result<Registration> {
         let source = Arc::new(Source::new());
         let token = self.table.insert(source.clone());
-        let to_kernel = mio::Token(token.to_bits() as usize);
-        let registered = match &*self.registry.lock() {
-            Some(registry) => {
-                registry.register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())
-            }
+        let registered = match &mut *self.registry.lock() {
+            Some(registry) => registry.add(descriptor, token, interest),
             // The source says so, below.
-            None => Ok(()),
+            None => Ok(None),
         };
-        if let Err(error) = registered {
-            self.table.remove(token);
-            return Err(step("cannot register a descriptor with epoll")(error));
+        match registered {
+            Ok(None) => {}
+            Ok(Some(robbed)) => self.rob(robbed),
+            Err(error) => {
+                self.table.remove(token);
+                return Err(step("cannot register a descriptor with epoll")(error));
+            }
         }
         // ORDERING: Acquire and the table's lock; partner is the store in `shutdown`: either this sees the flag or `all` the source.
         if self.is_shut_down.load(Ordering::Acquire) {
@@ -121,10 +139,24 @@ impl Poller {
     /// Takes a descriptor out, from any thread. Events of it that were fetched already find nothing.
     pub(crate) fn deregister(&self, descriptor: RawFd, registration: &Registration) {
         self.table.remove(registration.token);
-        if let Some(registry) = &*self.registry.lock() {
-            // It fails only if the descriptor was closed behind our back, and then it is out already.
-            let _ = registry.deregister(&mut SourceFd(&descriptor));
+        if let Some(registry) = &mut *self.registry.lock() {
+            registry.remove(descriptor, registration.token);
         }
+    }
+
+    /// The number of this source belongs to another.
+    #[cold]
+    fn rob(&self, token: Token) {
+        let mut ready = WakeBatch::new();
+        if let Some(source) = self.table.find(token) {
+            source.rob(&mut ready);
+        }
+        ready.wake_all();
+    }
+
+    /// How many descriptors are registered.
+    pub(crate) fn source_count(&self) -> usize {
+        self.table.len()
     }
 
     /// The runtime has ended: no event comes any more, and whoever waits learns it.
@@ -137,6 +169,30 @@ impl Poller {
         drop(self.waiting.lock().take());
         drop(self.registry.lock().take());
         drop(self.unpark.lock().take());
+    }
+}
+
+impl Registry {
+    /// Watches a descriptor. Who had its number until now is given back: it has been closed behind our back.
+    fn add(
+        &mut self,
+        descriptor: RawFd,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Option<Token>> {
+        let to_kernel = mio::Token(token.to_bits() as usize);
+        let registry = &self.registry;
+        registry.register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())?;
+        Ok(self.owners.insert(descriptor, token))
+    }
+
+    /// Watches a descriptor no longer, unless its number belongs to another.
+    fn remove(&mut self, descriptor: RawFd, token: Token) {
+        if self.owners.get(&descriptor) == Some(&token) {
+            self.owners.remove(&descriptor);
+            // It fails only if the descriptor was closed behind our back, and then it is out already.
+            let _ = self.registry.deregister(&mut SourceFd(&descriptor));
+        }
     }
 }
 
@@ -203,6 +259,7 @@ impl Driver for Poller {
             return false;
         };
         // It is refused where the other one watches this one (`ELOOP`), or when there are too many watches.
+        let registry = &registry.registry;
         let is_watched = registry.register(&mut SourceFd(&other), WATCHED, mio::Interest::READABLE);
         is_watched.is_ok()
     }
@@ -211,21 +268,22 @@ impl Driver for Poller {
         let other = other.descriptor();
         if let (Some(registry), Some(other)) = (&*self.registry.lock(), other) {
             // It fails only if the other one is gone, and then it is out already.
-            let _ = registry.deregister(&mut SourceFd(&other));
+            let _ = registry.registry.deregister(&mut SourceFd(&other));
         }
     }
 
     fn descriptor(&self) -> Option<RawFd> {
-        self.registry.lock().as_ref().map(AsRawFd::as_raw_fd)
+        let registry = self.registry.lock();
+        registry.as_ref().map(|all| all.registry.as_raw_fd())
     }
 }
 
 impl Interest {
     fn to_mio(self) -> mio::Interest {
         match self {
-            Self::Read => mio::Interest::READABLE,
+            Self::Read => READS,
             Self::Write => mio::Interest::WRITABLE,
-            Self::Both => mio::Interest::READABLE | mio::Interest::WRITABLE,
+            Self::Both => READS.add(mio::Interest::WRITABLE),
         }
     }
 }
@@ -237,11 +295,13 @@ fn from_mio(event: &mio::event::Event) -> Events {
             is_ready: event.is_readable(),
             is_closed: event.is_read_closed(),
             is_error,
+            is_urgent: event.is_priority(),
         },
         write: Event {
             is_ready: event.is_writable(),
             is_closed: event.is_write_closed(),
             is_error,
+            is_urgent: false,
         },
     }
 }
@@ -294,20 +354,20 @@ mod tests {
         ours.write_all(b"x").unwrap();
         sweep(&poller);
         assert!(
-            !registration
-                .source
-                .look(Direction::Read)
-                .unwrap()
-                .is_final()
-        );
-        drop(ours);
-        sweep(&poller);
-        assert!(
             registration
                 .source
                 .look(Direction::Read)
                 .unwrap()
-                .is_final()
+                .may_be_drained()
+        );
+        drop(ours);
+        sweep(&poller);
+        assert!(
+            !registration
+                .source
+                .look(Direction::Read)
+                .unwrap()
+                .may_be_drained()
         );
         poller.deregister(theirs.as_raw_fd(), &registration);
     }
@@ -320,6 +380,28 @@ mod tests {
         ours.write_all(b"x").unwrap();
         sweep(&poller);
         assert!(registration.source.look(Direction::Read).is_none());
+    }
+
+    #[test]
+    fn the_next_owner_of_a_number_stays_registered_when_the_last_one_goes() {
+        let poller = Poller::new().unwrap();
+        let (_ours, theirs, robbed) = watched(&poller);
+        let number = theirs.as_raw_fd();
+        let (mut ours, next) = UnixStream::pair().unwrap();
+        next.set_nonblocking(true).unwrap();
+        // SAFETY: two numbers; what the second stood for is closed by that, and `theirs` owns from now on what it stands for.
+        assert_eq!(unsafe { libc::dup2(next.as_raw_fd(), number) }, number);
+        let registration = poller.register(number, Interest::Both).unwrap();
+        assert!(robbed.source.is_robbed() && !registration.source.is_robbed());
+        sweep(&poller);
+        let seen = registration.source.look(Direction::Read).unwrap();
+        registration.source.clear(Direction::Read, seen);
+        poller.deregister(number, &robbed);
+        ours.write_all(b"x").unwrap();
+        sweep(&poller);
+        assert!(registration.source.look(Direction::Read).is_some());
+        poller.deregister(number, &registration);
+        assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
     }
 
     #[test]

@@ -10,10 +10,12 @@
 //! | 2 | ERROR | an event | the same |
 //! | 3 | SHUTDOWN | the end of the runtime | nobody |
 //! | 4 | WAITED | who is about to wait, under the lock of the waiters | each event, which then wakes them |
+//! | 5 | ROBBED | another descriptor that is watched under the same number | nobody |
+//! | 6 | URGENT | an event: bytes that TCP calls urgent wait among the others | as READY |
 //! | 8.. | tick | each event, by one; wraps round | |
 //!
-//! While any of them is set operations do not wait, the system gives their answer. If that is `WouldBlock`, it is the truth, also after CLOSED and ERROR: another
-//! writer may have opened a pipe, a datagram's error has been fetched. SHUTDOWN stays.
+//! While any of them is set (but WAITED and URGENT) operations do not wait, the system gives their answer. If that is `WouldBlock`, it is the truth, also after CLOSED and ERROR: another
+//! writer may have opened a pipe, a datagram's error has been fetched. SHUTDOWN and ROBBED stay: no operation may be tried any more.
 //!
 //! WAITED saves an event the waiters' lock where nobody waits: a socket that becomes readable is reported as writable too, each time. No
 //! wake-up is lost, since both sides change this one word: whichever comes second sees the other. A waiter that comes second finds READY and does not
@@ -28,10 +30,12 @@ const CLOSED: usize = 1 << 1;
 const ERROR: usize = 1 << 2;
 const SHUTDOWN: usize = 1 << 3;
 const WAITED: usize = 1 << 4;
+const ROBBED: usize = 1 << 5;
+const URGENT: usize = 1 << 6;
 const TICK: usize = 1 << 8;
 const FLAGS: usize = TICK - 1;
 /// Any of them is a reason to try.
-const TRY: usize = READY | CLOSED | ERROR | SHUTDOWN;
+const TRY: usize = READY | CLOSED | ERROR | SHUTDOWN | ROBBED;
 
 /// The readiness word of one direction.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(crate) struct Event {
     pub(crate) is_ready: bool,
     pub(crate) is_closed: bool,
     pub(crate) is_error: bool,
+    pub(crate) is_urgent: bool,
 }
 
 impl Readiness {
@@ -59,15 +64,20 @@ impl Readiness {
     #[must_use]
     pub(super) fn deliver(&self, event: Event) -> bool {
         let bit = |set: bool, bit: usize| if set { bit } else { 0 };
-        let bits =
-            bit(event.is_ready, READY) | bit(event.is_closed, CLOSED) | bit(event.is_error, ERROR);
-        self.add(bits)
+        let end = bit(event.is_closed, CLOSED) | bit(event.is_error, ERROR);
+        self.add(bit(event.is_ready, READY) | end | bit(event.is_urgent, URGENT))
     }
 
     /// The runtime has ended: no event will come any more. True if there are waiters to be woken.
     #[must_use]
     pub(super) fn shut_down(&self) -> bool {
         self.add(SHUTDOWN)
+    }
+
+    /// The number belongs to another descriptor. True if there are waiters to be woken.
+    #[must_use]
+    pub(super) fn rob(&self) -> bool {
+        self.add(ROBBED)
     }
 
     fn add(&self, bits: usize) -> bool {
@@ -98,7 +108,7 @@ impl Readiness {
 
     /// Notes that what was seen is used up. Does nothing if an event came since.
     pub(super) fn clear(&self, seen: Seen) {
-        let used_up = READY | CLOSED | ERROR;
+        let used_up = READY | CLOSED | ERROR | URGENT;
         let next = |word: usize| (word & !FLAGS == seen.0 & !FLAGS).then_some(word & !used_up);
         // ORDERING: AcqRel with the next event's `add`.
         let _unless_news = self
@@ -108,15 +118,41 @@ impl Readiness {
 }
 
 impl Seen {
-    /// Whether the other side has ended this direction, or the descriptor is in error: a short read does then not mean that
-    /// nothing more is to be had, since the end itself is still to be read.
-    pub(crate) fn is_final(self) -> bool {
-        self.0 & (CLOSED | ERROR) != 0
+    /// Whether the peer has ended this direction.
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    /// Whether there was an error.
+    pub(crate) fn is_error(self) -> bool {
+        self.0 & ERROR != 0
+    }
+
+    /// Whether nothing can be done in this direction any more.
+    pub(crate) fn has_ended(self) -> bool {
+        self.0 & (CLOSED | ERROR | SHUTDOWN | ROBBED) != 0
+    }
+
+    /// Whether a short read means that nothing more is to be had. Not if the other side has ended this direction, or the descriptor is in error: the end itself is still to be
+    /// read. Nor where urgent bytes wait: a read ends in front of them, whatever comes behind.
+    pub(crate) fn may_be_drained(self) -> bool {
+        self.0 & (CLOSED | ERROR | URGENT) == 0
+    }
+
+    /// Whether nothing may be tried any more, for one of the two reasons below.
+    #[inline]
+    pub(crate) fn is_over(self) -> bool {
+        self.0 & (SHUTDOWN | ROBBED) != 0
     }
 
     /// Whether the runtime has ended.
     pub(crate) fn is_shut_down(self) -> bool {
         self.0 & SHUTDOWN != 0
+    }
+
+    /// Whether the number belongs to another descriptor.
+    pub(crate) fn is_robbed(self) -> bool {
+        self.0 & ROBBED != 0
     }
 }
 
@@ -128,11 +164,13 @@ mod tests {
         is_ready: true,
         is_closed: false,
         is_error: false,
+        is_urgent: false,
     };
     const END: Event = Event {
         is_ready: true,
         is_closed: true,
         is_error: false,
+        is_urgent: false,
     };
 
     #[test]
@@ -159,9 +197,27 @@ mod tests {
         let word = Readiness::new();
         let _ = word.deliver(END);
         let seen = word.look().unwrap();
-        assert!(seen.is_final());
+        assert!(!seen.may_be_drained());
         word.clear(seen);
         assert_eq!(word.look(), None);
+    }
+
+    #[test]
+    fn urgent_bytes_prove_nothing_of_those_behind() {
+        let word = Readiness::new();
+        let _ = word.deliver(DATA);
+        assert!(word.look().unwrap().may_be_drained());
+        let urgent = Event {
+            is_urgent: true,
+            ..DATA
+        };
+        let _ = word.deliver(urgent);
+        let seen = word.look().unwrap();
+        assert!(!seen.may_be_drained() && !seen.is_closed() && !seen.is_error());
+        word.clear(seen);
+        assert_eq!(word.look(), None);
+        let _ = word.deliver(DATA);
+        assert!(word.look().unwrap().may_be_drained(), "they are gone");
     }
 
     #[test]
@@ -170,6 +226,19 @@ mod tests {
         let _ = word.shut_down();
         word.clear(word.look().unwrap());
         assert!(word.look().unwrap().is_shut_down());
+    }
+
+    #[test]
+    fn a_robbery_stays_and_is_told() {
+        let word = Readiness::new();
+        word.clear(word.look().unwrap());
+        assert_eq!(word.begin_wait(), None);
+        assert!(word.rob());
+        let seen = word.look().unwrap();
+        word.clear(seen);
+        let _ = word.deliver(DATA);
+        let seen = word.look().unwrap();
+        assert!(seen.is_over() && seen.is_robbed() && !seen.is_shut_down());
     }
 
     #[test]

@@ -101,6 +101,15 @@ impl Source {
         }
     }
 
+    /// Waits in the same place for the end of a direction, or an error, whether it is ready or not.
+    pub(crate) fn poll_ended(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
+        let side = self.side(direction);
+        match side.readiness.look() {
+            Some(seen) if seen.has_ended() => Poll::Ready(()),
+            _ => side.wait_for_end(cx),
+        }
+    }
+
     /// Waits in a place of its own, to be kept in `id` from the first call on and given up with [`forget`](Self::forget).
     pub(crate) fn poll_ready_as(
         &self,
@@ -147,6 +156,20 @@ impl Source {
         }
     }
 
+    /// The number belongs to another descriptor: whoever waits learns it, and no operation is tried any more.
+    pub(crate) fn rob(&self, ready: &mut WakeBatch) {
+        for side in [&self.read, &self.write] {
+            if side.readiness.rob() {
+                side.take_waiters(ready);
+            }
+        }
+    }
+
+    /// Whether the number belongs to another descriptor.
+    pub(crate) fn is_robbed(&self) -> bool {
+        self.look(Direction::Read).is_some_and(Seen::is_robbed)
+    }
+
     /// The runtime has ended: whoever waits learns it.
     pub(crate) fn shut_down(&self, ready: &mut WakeBatch) {
         for side in [&self.read, &self.write] {
@@ -168,6 +191,19 @@ impl Side {
             readiness: Readiness::new(),
             waiters: Mutex::new(waiters),
         }
+    }
+
+    fn wait_for_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // As in `wait`. Who waits for this is woken by each event, and looks again.
+        let waker = cx.waker().clone();
+        let mut waiters = self.waiters.lock();
+        if self.readiness.begin_wait().is_some_and(Seen::has_ended) {
+            return Poll::Ready(());
+        }
+        let replaced = waiters.poller.replace(waker);
+        drop(waiters);
+        drop(replaced);
+        Poll::Pending
     }
 
     fn wait(&self, cx: &mut Context<'_>) -> Poll<Seen> {
@@ -215,11 +251,13 @@ mod loom_tests {
             is_ready: true,
             is_closed: false,
             is_error: false,
+            is_urgent: false,
         },
         write: Event {
             is_ready: false,
             is_closed: false,
             is_error: false,
+            is_urgent: false,
         },
     };
 

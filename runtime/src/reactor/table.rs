@@ -4,6 +4,7 @@
 //! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again.
 
 use super::source::Source;
+use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 
 /// Slot in the low, generation in the high half. Fits the 64 bits that epoll keeps for us.
@@ -14,7 +15,11 @@ pub(super) struct Token {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Table(Mutex<Slots>);
+pub(super) struct Table {
+    slots: Mutex<Slots>,
+    /// How many sources there are. Written under the lock, read by anybody.
+    len: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 struct Slots {
@@ -43,22 +48,21 @@ impl Token {
 
 impl Table {
     pub(super) fn insert(&self, source: Arc<Source>) -> Token {
-        let mut slots = self.0.lock();
+        let mut slots = self.slots.lock();
         let slot = slots.free.pop().unwrap_or_else(|| {
             slots.slots.push(Slot::default());
             u32::try_from(slots.slots.len() - 1).expect("fewer descriptors than 2^32")
         });
         let entry = &mut slots.slots[slot as usize];
         entry.source = Some(source);
-        Token {
-            slot,
-            generation: entry.generation,
-        }
+        let generation = entry.generation;
+        self.note_len(&slots);
+        Token { slot, generation }
     }
 
     /// Events with this token find nothing from now on.
     pub(super) fn remove(&self, token: Token) {
-        let mut slots = self.0.lock();
+        let mut slots = self.slots.lock();
         let entry = &mut slots.slots[token.slot as usize];
         if entry.generation != token.generation {
             return;
@@ -66,8 +70,21 @@ impl Table {
         entry.generation = entry.generation.wrapping_add(1);
         let source = entry.source.take();
         slots.free.push(token.slot);
+        self.note_len(&slots);
         drop(slots);
         drop(source);
+    }
+
+    fn note_len(&self, slots: &Slots) {
+        let len = slots.slots.len() - slots.free.len();
+        // ORDERING: Relaxed, and no read-modify-write: a number, written under the lock.
+        self.len.store(len, Ordering::Relaxed);
+    }
+
+    /// How many sources there are, or were a moment ago.
+    pub(super) fn len(&self) -> usize {
+        // ORDERING: Relaxed: a number to compare loads by; nothing is read because of it.
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Calls `deliver` for each event whose source is still there.
@@ -76,7 +93,7 @@ impl Table {
         events: impl Iterator<Item = (Token, E)>,
         mut deliver: impl FnMut(&Source, E),
     ) {
-        let slots = self.0.lock();
+        let slots = self.slots.lock();
         for (token, event) in events {
             let slot = slots
                 .slots
@@ -88,9 +105,18 @@ impl Table {
         }
     }
 
+    /// The source with this token, if it is still there.
+    pub(super) fn find(&self, token: Token) -> Option<Arc<Source>> {
+        let slots = self.slots.lock();
+        let slot = slots.slots.get(token.slot as usize);
+        slot.filter(|slot| slot.generation == token.generation)?
+            .source
+            .clone()
+    }
+
     /// Every source that is registered.
     pub(super) fn all(&self) -> Vec<Arc<Source>> {
-        self.0
+        self.slots
             .lock()
             .slots
             .iter()
@@ -114,14 +140,40 @@ mod tests {
         let table = Table::default();
         let old = table.insert(Arc::new(Source::new()));
         assert_eq!(hits(&table, old), 1);
+        assert!(table.find(old).is_some());
         table.remove(old);
         assert_eq!(hits(&table, old), 0);
         let new = table.insert(Arc::new(Source::new()));
         assert_eq!((new.slot, new.generation), (old.slot, old.generation + 1));
         assert_eq!(hits(&table, old), 0);
+        assert!(table.find(old).is_none());
         assert_eq!(hits(&table, new), 1);
         table.remove(old);
         assert_eq!(hits(&table, new), 1, "removed twice, and not the new one");
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn sources_are_counted() {
+        let table = Table::default();
+        let tokens: Vec<_> = (1..=3)
+            .map(|count| {
+                let token = table.insert(Arc::new(Source::new()));
+                assert_eq!(table.len(), count);
+                token
+            })
+            .collect();
+        for (left, token) in [
+            (2, tokens[1]),
+            (2, tokens[1]),
+            (1, tokens[0]),
+            (0, tokens[2]),
+        ] {
+            table.remove(token);
+            assert_eq!(table.len(), left);
+        }
+        table.insert(Arc::new(Source::new()));
+        assert_eq!(table.len(), 1, "in a slot that is used again");
     }
 
     #[test]

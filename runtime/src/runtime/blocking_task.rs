@@ -16,19 +16,24 @@ use crate::task::schedule::Schedule;
 use crate::task::unhandled::Unhandled;
 use crate::util::slab::Class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
 /// Runs `function` on the pool of this scheduler's runtime. `until_done` is dropped when whoever waits for it has been woken.
+///
+/// # Errors
+///
+/// If the pool has no thread and none can be started. The function has been dropped then.
 pub(super) fn spawn<F, R>(
     pool: &Pool,
     sched: &Arc<Shared>,
     function: F,
     location: &'static Location<'static>,
     until_done: impl Send + 'static,
-) -> JoinHandle<R>
+) -> io::Result<JoinHandle<R>>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
@@ -42,10 +47,8 @@ where
         queued.run();
         drop(until_done);
     };
-    if let Err(error) = pool.run(Box::new(job)) {
-        panic!("spawn_blocking has no thread to run on, and none can be started: {error}");
-    }
-    handle
+    pool.run(Box::new(job))?;
+    Ok(handle)
 }
 
 /// The function as a task of its own, for a runtime without a pool.

@@ -3,6 +3,7 @@
 use super::Runtime;
 use super::context;
 use super::handle::{Handle, Inner, Turn, as_driver};
+use super::simulated;
 use crate::blocking::{self, Pool};
 use crate::driver::Driver;
 use crate::driver::condvar::CondvarDriver;
@@ -255,7 +256,11 @@ impl Builder {
     /// [`io::duplex`](crate::io::duplex()) and, with delays and failures, [`io::sim`](crate::io::sim).
     ///
     /// Other threads may wake its tasks and spawn into it, and are heard at the next step; they are not waited for. The number of workers, spare workers and threads for blocking calls
-    /// is ignored, and so are the hooks for threads: there are none. Two polls never overlap: races of threads within polls need other tools.
+    /// is ignored, and so are the hooks for threads: there are none. In which order a runtime that ends drops its tasks depends on how large their futures are, which is the compiler's to say. Two polls never overlap: races of threads within polls need other tools.
+    ///
+    /// A call that blocks its thread (`blocking_recv`, `blocking_lock` and the like, `block_on`) runs the others meanwhile, on the same stack: whoever blocks goes on when those that have begun to
+    /// block after it have. Two tasks that block for each other in turns may so come to a deadlock that two threads would not have; its report says so. Task-local values of a task that
+    /// blocks are seen by those that are run meanwhile. What knows nothing of filch (`std::sync::mpsc`, `thread::sleep`, the `block_on` of another runtime) blocks everything.
     ///
     /// A timer that is more than a thousand years away is for never.
     ///
@@ -390,7 +395,7 @@ impl Builder {
             count: workers,
             follow,
         } = self.check()?;
-        block_on::before_waiting(sched::handoff::before_blocking);
+        block_on::before_waiting(simulated::before_waiting);
         let cpus = follow.then(|| self.cpu_source.take().unwrap_or_else(cpus_of_system));
         let virtual_clock = self.prepare_simulation();
         let mut pollers = Vec::new();
@@ -432,6 +437,7 @@ impl Builder {
                 .unwrap_or_else(|| spare_workers_max_default(workers)),
             unhandled_panic: self.unhandled_panic,
             cpus,
+            keeps_order: self.simulated.is_some(),
             at_quiet: Box::new({
                 let (pollers, timers, blocking) =
                     (pollers.clone(), timers.clone(), blocking.clone());

@@ -4,6 +4,7 @@
 //! poller of the worker they are polled on.
 
 use super::handle::{Handle, Inner};
+use super::placement::Placement;
 use crate::reactor::Poller;
 use crate::sched;
 use crate::sched::simulate::Simulation;
@@ -19,7 +20,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
     /// The runtime whose own thread this is; only compared, never looked behind.
     static THREAD_OF: Cell<*const Inner> = const { Cell::new(ptr::null()) };
-    /// How many runtimes were [entered](enter) and not left.
+    /// How many runtimes were [entered](enter) and not left, but for those of [`enter_outside`].
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -29,25 +30,51 @@ pub(super) struct Entered {
     before: Option<Handle>,
     /// Whether the core of this thread, which may leave meanwhile, was hidden before.
     was_hidden: bool,
+    /// What it counts for in [`DEPTH`].
+    depth: usize,
 }
 
-/// Makes this the current thread's runtime, until the guard goes.
+/// Makes this the current thread's runtime for a `block_on`, until the guard goes.
 pub(super) fn enter(handle: Handle) -> Entered {
-    DEPTH.set(DEPTH.get() + 1);
+    enter_at(handle, 1)
+}
+
+/// Makes this the current thread's runtime, which goes on with what it does, until the guard goes.
+pub(super) fn enter_outside(handle: Handle) -> Entered {
+    enter_at(handle, 0)
+}
+
+fn enter_at(handle: Handle, depth: usize) -> Entered {
+    DEPTH.set(DEPTH.get() + depth);
     Entered {
         before: CURRENT.replace(Some(handle)),
         was_hidden: hide_core(true),
+        depth,
+    }
+}
+
+impl Entered {
+    /// Restores nothing.
+    pub(super) fn forget(mut self) {
+        let before = self.before.take();
+        std::mem::forget(self);
+        drop(before);
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
+        DEPTH.set(DEPTH.get() - self.depth);
         let mine = CURRENT.replace(self.before.take());
         hide_core(self.was_hidden);
         // Outside the borrow: this may be the last handle of a runtime.
         drop(mine);
     }
+}
+
+/// Whether this is the current thread's runtime.
+pub(super) fn is_current(inner: &Arc<Inner>) -> bool {
+    with_inner(|current| current.is_some_and(|current| ptr::eq(current, &raw const **inner)))
 }
 
 fn hide_core(is_hidden: bool) -> bool {
@@ -73,11 +100,6 @@ pub(crate) fn is_in_block_on() -> bool {
     DEPTH.get() > own
 }
 
-/// Whether the current runtime is run by one thread, which may be another one tomorrow.
-pub(crate) fn is_simulated() -> bool {
-    with_inner(|inner| inner.is_some_and(|inner| inner.simulation.is_some()))
-}
-
 /// The current thread's runtime.
 pub(crate) fn current() -> Option<Handle> {
     // A thread that is ending has lost its locals, and belongs to no runtime any more.
@@ -89,6 +111,12 @@ pub(crate) fn current() -> Option<Handle> {
 /// The current runtime's clock, or the system's.
 pub(crate) fn now() -> Instant {
     with_inner(|inner| inner.map_or_else(|| SystemClock.now(), Inner::now))
+}
+
+/// The present as the worker that this thread is has last read it, or [`now`] anywhere else.
+#[inline]
+pub(crate) fn recent() -> Instant {
+    sched::context::with_core(|core| core.and_then(|core| core.recent())).unwrap_or_else(now)
 }
 
 /// What drives the current runtime instead of threads, if it can be told the time. The error: whether there is a runtime.
@@ -114,12 +142,11 @@ pub(crate) fn timers() -> Option<(Arc<Timers>, bool)> {
     })
 }
 
-/// The poller of the worker this thread is, or of some worker of the current runtime.
-pub(crate) fn poller() -> Option<Arc<Poller>> {
+/// The poller for a descriptor that is made on this thread.
+pub(crate) fn poller(placement: Placement) -> Option<Arc<Poller>> {
     with_inner(|inner| {
         let inner = inner?;
-        let index = worker_of(inner).unwrap_or_else(|| inner.next_in_turn());
-        inner.pollers.get(index).cloned()
+        inner.poller_for(placement, worker_of(inner))
     })
 }
 

@@ -3,7 +3,7 @@
 //! Tasks that *meet* block their workers until all have begun, and so run on as many of them. Most runtimes here have no spares, which would run what a worker should.
 
 use super::{Builder, Runtime};
-use crate::io::AsyncFd;
+use crate::io::{AsyncFd, Interest, Placement};
 use crate::sched::context::with_core;
 use crate::sys::cpu::{self, pinning};
 use crate::sys::sync::{Mutex, thread};
@@ -94,6 +94,34 @@ where
 fn join<T>(rt: &Runtime, tasks: Vec<JoinHandle<T>>) -> Vec<T> {
     let results = tasks.into_iter().map(|task| rt.block_on(task).unwrap());
     results.collect()
+}
+
+#[test]
+fn surplus_workers_get_no_descriptors_that_are_placed() {
+    let machine = Machine::new(4);
+    let rt = machine.runtime(4, 0);
+    let metrics = rt.metrics();
+    let counts = || [0, 1, 2, 3].map(|worker| metrics.worker_source_count(worker));
+    let place = |index: usize| {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let placement = match index % 2 {
+            0 => Placement::Balanced,
+            _ => Placement::Worker(index),
+        };
+        AsyncFd::with_placement(ours, Interest::Both, placement).unwrap()
+    };
+    machine.shrink(&rt, 2);
+    let outside: Vec<_> = rt.block_on(async { (0..50).map(place).collect() });
+    let inside = rt.block_on(rt.spawn(async move { (0..50).map(place).collect::<Vec<_>>() }));
+    let [first, second, third, fourth] = counts();
+    assert_eq!([first + second, third, fourth], [100, 0, 0]);
+    assert!(first.abs_diff(second) <= 20, "{first} and {second}");
+    drop((outside, inside));
+    assert_eq!(counts(), [0; 4]);
+    machine.change(&rt, 4);
+    let back: Vec<_> = rt.block_on(async { [3, 7].map(place).into() });
+    assert_eq!(counts(), [0, 0, 0, 2]);
+    drop(back);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::timer::Timers;
 use crate::util::block_on::block_on;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::panic::Location;
 use std::pin::pin;
 use std::task::Context;
@@ -94,6 +95,7 @@ impl Handle {
     ///
     /// If there is none; [`try_current`](Self::try_current) returns an error instead.
     #[must_use]
+    #[track_caller]
     pub fn current() -> Self {
         match Self::try_current() {
             Ok(handle) => handle,
@@ -261,11 +263,64 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
+        self.spawn_blocking_at(function, Location::caller())
+    }
+
+    /// The same, where a thread that cannot be started is an error and no panic.
+    ///
+    /// # Errors
+    ///
+    /// What starting a thread says (`WouldBlock`, which is `EAGAIN`, if the user or the control group may have no more), if the pool has no thread yet. The function has been dropped then, on this thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = filch::Runtime::new()?;
+    /// let sum = rt.handle().try_spawn_blocking(|| (1..=1000).sum::<u64>())?;
+    /// assert_eq!(rt.block_on(sum).unwrap(), 500_500);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_spawn_blocking<F, R>(&self, function: F) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.try_spawn_blocking_at(function, Location::caller())
+    }
+
+    /// The same, said to be at this location.
+    pub(crate) fn spawn_blocking_at<F, R>(
+        &self,
+        function: F,
+        at: &'static Location<'static>,
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let spawned = self.try_spawn_blocking_at(function, at);
+        spawned.unwrap_or_else(|error| {
+            panic!("spawn_blocking has no thread to run on, and none can be started: {error}")
+        })
+    }
+
+    fn try_spawn_blocking_at<F, R>(
+        &self,
+        function: F,
+        at: &'static Location<'static>,
+    ) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
         let inner = &self.inner;
-        let (pool, sched, at) = (&inner.blocking, &inner.sched, Location::caller());
+        let (pool, sched) = (&inner.blocking, &inner.sched);
         match &inner.simulation {
             None => blocking_task::spawn(pool, sched, function, at, ()),
-            Some(simulation) if simulation.is_drawn() => self.spawn(blocking_task::step(function)),
+            Some(simulation) if simulation.is_drawn() => {
+                Ok(self.spawn_at(blocking_task::step(function), at))
+            }
             Some(simulation) => {
                 let call = simulation.call_begins();
                 blocking_task::spawn(pool, sched, function, at, call)
@@ -278,25 +333,59 @@ impl Handle {
     /// # Panics
     ///
     /// As there.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = context::enter(self.clone());
         let root = self.inner.sched.root();
         let check = |cx: &Context<'_>| root.iter().for_each(|root| root.check(cx.waker()));
         let mut future = pin!(future);
-        let future = poll_fn(|cx| {
+        self.run_here(poll_fn(|cx| {
             check(cx);
             future.as_mut().poll(cx)
-        });
+        }))
+    }
+
+    /// The same, also if an unhandled panic has ended the runtime: for who has to wait for what is left of it.
+    pub(crate) fn block_on_regardless<F: Future>(&self, future: F) -> F::Output {
+        let _entered = context::enter(self.clone());
+        self.run_here(future)
+    }
+
+    fn run_here<F: Future>(&self, future: F) -> F::Output {
         match &self.inner.simulation {
             None => block_on(future),
-            Some(simulation) => simulated::block_on(simulation, future),
+            Some(simulation) => simulated::block_on(simulation, future, Location::caller()),
         }
+    }
+
+    /// The present, by the runtime's clock, on whichever thread.
+    pub(crate) fn now(&self) -> Instant {
+        self.inner.now()
     }
 
     /// What can be known of the runtime while it runs: queues, polls, thefts, what was stuck.
     #[must_use]
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.inner.clone())
+    }
+
+    /// Whether time is virtual here, or may become so: the runtime was built with [`Builder::simulated`](super::Builder::simulated) or
+    /// [`Builder::start_paused`](super::Builder::start_paused).
+    ///
+    /// Such a runtime waits for its own tasks and [`spawn_blocking`](Self::spawn_blocking), and for nobody else: who would ask a thread of its own uses that instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::Runtime;
+    ///
+    /// assert!(!Runtime::new()?.handle().is_simulated());
+    /// assert!(Runtime::builder().simulated(1).build()?.handle().is_simulated());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.inner.simulation.is_some()
     }
 
     /// How many workers the runtime has; one if it is simulated or its time can be paused.

@@ -112,6 +112,19 @@ impl RuntimeMetrics {
         self.worker(worker).queued
     }
 
+    /// How many descriptors are registered with the worker's poller; 0 in a runtime without I/O. See [`Placement`](crate::io::Placement).
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[must_use]
+    #[track_caller]
+    pub fn worker_source_count(&self, worker: usize) -> usize {
+        self.check(worker);
+        let poller = self.inner.pollers.get(worker);
+        poller.map_or(0, |poller| poller.source_count())
+    }
+
     /// How many polls the worker has begun.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 //! It is run with many seeds, each of which is another order ([`Builder::simulated`]). The first that fails is named, with the line that runs it alone.
 
 use super::Builder;
+use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Names the only seed that is to be run.
@@ -60,12 +61,20 @@ where
     }
 }
 
-fn only_seed() -> Option<u64> {
-    let text = std::env::var_os(ONLY)?;
+/// The only seed that is to be run, if one is named.
+///
+/// # Panics
+///
+/// If what is named is no number.
+pub(crate) fn only_seed() -> Option<u64> {
+    std::env::var_os(ONLY).map(|text| seed_of(&text))
+}
+
+fn seed_of(text: &OsStr) -> u64 {
     let seed = text.to_str().and_then(|text| text.parse().ok());
-    Some(seed.unwrap_or_else(|| {
+    seed.unwrap_or_else(|| {
         panic!("{ONLY} is {text:?}: give the number of a seed, or leave it out to run all")
-    }))
+    })
 }
 
 fn run<F: Future<Output = ()>>(seed: u64, program: &impl Fn() -> F) {
@@ -94,6 +103,17 @@ fn replay_line(seed: u64, thread: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seed_is_a_number() {
+        assert_eq!(seed_of(OsStr::new("17")), 17);
+    }
+
+    #[test]
+    #[should_panic(expected = "give the number of a seed")]
+    fn a_seed_that_is_no_number() {
+        seed_of(OsStr::new("x"));
+    }
 
     #[test]
     fn the_line_names_the_test_if_there_is_one() {

@@ -33,6 +33,11 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { core.as_ref() })
 }
 
+/// Whether the sentinel wants this thread's worker between two polls.
+pub(crate) fn is_called() -> bool {
+    with_core(|core| core.is_some_and(Core::is_called))
+}
+
 /// What is known of the task in whose poll this is called.
 pub(crate) fn current_task() -> Option<About> {
     with_core(|core| match core {

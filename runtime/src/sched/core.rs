@@ -68,11 +68,15 @@ pub(crate) struct Core {
     polled: Cell<Option<Polled>>,
     /// Whether the task that is polled is within the `block_on` of a runtime, which may be another one.
     is_hidden: Cell<bool>,
+    /// Whether a task went behind the others in this batch and no sibling was told.
+    pub(super) owes_wake: Cell<bool>,
     /// How many polls fit between two looks at the clock.
     pub(super) batch_polls: Cell<u32>,
     /// The count of polls at which the batch is over.
     pub(super) batch_ends: Cell<usize>,
     pub(super) batch_began: Cell<Instant>,
+    /// Whether time only passes by itself, so that the beginning of the batch is nearly the present.
+    is_clock_steady: bool,
     pub(super) swept: Cell<Instant>,
     /// When so many polls have begun, what was queued at the last sweep has been run.
     pub(super) sweep_after: Cell<usize>,
@@ -117,9 +121,11 @@ impl Core {
             served_outside: Cell::new(false),
             polled: Cell::new(None),
             is_hidden: Cell::new(false),
+            owes_wake: Cell::new(false),
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
             batch_ends: Cell::new(0),
             batch_began: Cell::new(now),
+            is_clock_steady: shared.clock.is_steady(),
             swept: Cell::new(now),
             sweep_after: Cell::new(0),
             trimmed: Cell::new(now),
@@ -128,6 +134,13 @@ impl Core {
             pinned_turn: Cell::new(0),
             pinned_ended: Cell::new(0),
         })
+    }
+
+    /// What the clock showed at the last look, unless that is long ago.
+    #[inline]
+    pub(crate) fn recent(&self) -> Option<Instant> {
+        let is_recent = self.is_clock_steady && !self.remote.is_called();
+        is_recent.then(|| self.batch_began.get())
     }
 
     /// What others see of this worker.
@@ -255,11 +268,15 @@ impl Core {
         ptr::NonNull::new(displaced).map(|cell| unsafe { Notified::from_raw(cell) })
     }
 
-    /// Puts a task that was runnable already behind the others.
+    /// Puts a task that was runnable already behind the others. While polls are short, siblings hear of it after the batch.
     #[inline]
     pub(super) fn run_later(&self, task: Notified) {
         self.queue.push(task);
-        self.share_backlog();
+        if self.polls_soon() > 0 && !self.remote().is_mistrusted() {
+            self.owes_wake.set(true);
+        } else {
+            self.share_backlog();
+        }
     }
 
     /// Wakes somebody if there is more than this worker can run at once.

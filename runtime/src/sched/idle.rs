@@ -27,7 +27,7 @@ pub(crate) struct Idle {
     /// The sleepers, the last to fall asleep on top: its caches are the warmest.
     sleepers: Mutex<Vec<usize>>,
     searchers_max: usize,
-    has_siblings: bool,
+    workers: usize,
 }
 
 /// What a worker that gave up its search has to do.
@@ -59,7 +59,7 @@ impl Idle {
             word: AtomicUsize::new(if barrier::is_asymmetric() { 0 } else { FENCED }),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
             searchers_max: workers.div_ceil(2),
-            has_siblings: workers > 1,
+            workers,
         }
     }
 
@@ -69,6 +69,12 @@ impl Idle {
         // ORDERING: the light barrier orders the caller's push before this load; partner is the heavy barrier between `fall_asleep`
         // (or `end_search`) and the look around that must follow it.
         barrier::light_or_slow();
+        self.wake_one()
+    }
+
+    /// The same without a barrier.
+    #[inline]
+    fn wake_one(&self) -> Option<usize> {
         let word = self.word.load(Ordering::Relaxed);
         if word < SLEEPING {
             return None;
@@ -78,7 +84,7 @@ impl Idle {
 
     /// The same for threads that are no workers: they are rare enough to pay for a full fence.
     pub(crate) fn wake_one_from_outside(&self) -> Option<usize> {
-        // ORDERING: orders the caller's push before the load of the word also for a lone worker, which passes no heavy barrier.
+        // ORDERING: orders the caller's push before the load of the word also for the last worker to fall asleep, which passes no heavy barrier.
         fence(Ordering::SeqCst);
         self.wake_one_for_work()
     }
@@ -145,22 +151,27 @@ impl Idle {
         self.sleepers.lock().contains(&worker)
     }
 
-    /// Announces that `worker` is going to sleep, and ends its search if it was in one. A heavy barrier is part of it: the caller
+    /// Announces that `worker` is going to sleep, and ends its search if it was in one. A barrier is part of it: the caller
     /// must look around for work once more after this, and before it sleeps.
     pub(crate) fn fall_asleep(&self, worker: usize, was_searching: bool) {
+        if self.announce(worker, was_searching) {
+            // Nobody is left who pushes but who is outside, and those pass a full fence themselves.
+            fence(Ordering::SeqCst);
+        } else {
+            barrier::heavy();
+        }
+    }
+
+    /// What it says, without the barrier: whether all the others sleep.
+    fn announce(&self, worker: usize, was_searching: bool) -> bool {
         let mut sleepers = self.sleepers.lock();
         sleepers.push(worker);
         let search_ends = if was_searching { SEARCHING } else { 0 };
-        // ORDERING: SeqCst with the heavy barrier below; partner is the light barrier in `wake_one_for_work`.
+        // ORDERING: SeqCst with the barrier behind it; partner is the light barrier in `wake_one_for_work`. Where all sleep, a sibling that wakes up later changes the word after this, and each
+        // of its loads sees that.
         self.word
             .fetch_add(SLEEPING - search_ends, Ordering::SeqCst);
-        drop(sleepers);
-        if self.has_siblings {
-            barrier::heavy();
-        } else {
-            // A lone worker's only pushers are outside, and those pass a full fence themselves.
-            fence(Ordering::SeqCst);
-        }
+        sleepers.len() == self.workers
     }
 
     /// Ends the sleep of `worker`.

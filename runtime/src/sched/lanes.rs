@@ -92,6 +92,19 @@ impl<T: Copy, S> Lanes<T, S> {
     /// As many as are good for so many workers, closed.
     pub(crate) fn new(workers: usize) -> Self {
         let lanes = workers.clamp(LANES_MIN, LANES_MAX).next_power_of_two();
+        Self::closed(lanes, workers)
+    }
+
+    /// One for all threads, of one worker, closed: what they push comes in the order in which they did.
+    #[cfg_attr(
+        loom,
+        expect(dead_code, reason = "it is one of the lanes that are modelled")
+    )]
+    pub(crate) fn single() -> Self {
+        Self::closed(1, 1)
+    }
+
+    fn closed(lanes: usize, workers: usize) -> Self {
         let closed = |_| Lane {
             len: AtomicUsize::new(0),
             inside: Mutex::new(None),

@@ -48,6 +48,9 @@
 //! for tasks that nobody runs, and everywhere for the sentinel; a pinned task anywhere would change what blocking means to all others. *Pinned tasks in the worker's queue, marked* (each thief would have to
 //! look at tasks, and could not take those behind one). *A list of the live ones* (the slab has it). *Cells from the global allocator* (then there would be a list).
 
+#[cfg(not(any(loom, shuttle)))]
+pub(super) mod visit;
+
 use super::context::with_core;
 use super::core::Core;
 use super::inbox::Inbox;
@@ -84,6 +87,9 @@ enum Here {
     Runner(OnPanic),
     /// It has one.
     Hosting(Rc<Host>),
+    /// It has had its last, and drops it when its stack is free of it.
+    #[cfg(not(any(loom, shuttle)))]
+    Closing(Rc<Host>),
     /// It had its last.
     Closed,
 }
@@ -161,6 +167,8 @@ fn find_or_make() -> Result<Option<Rc<Host>>, NoHost> {
         }
         match &*here {
             Here::Hosting(host) => Ok(Some(host.clone())),
+            #[cfg(not(any(loom, shuttle)))]
+            Here::Closing(_) => Ok(None),
             Here::Closed => Ok(None),
             Here::Foreign | Here::Runner(_) => Err(NoHost),
         }
@@ -172,7 +180,7 @@ fn find_or_make() -> Result<Option<Rc<Host>>, NoHost> {
 fn host() -> Option<Rc<Host>> {
     let find = |here: &RefCell<Here>| match &*here.borrow() {
         Here::Hosting(host) => Some(host.clone()),
-        Here::Foreign | Here::Runner(_) | Here::Closed => None,
+        _ => None,
     };
     HERE.try_with(find).unwrap_or(None)
 }
@@ -182,13 +190,16 @@ pub(super) fn leave(hermits: &Hermits, is_closing: impl Fn() -> bool) {
     if let Some(host) = host() {
         host.stay(hermits, is_closing);
     }
-    let before = HERE.with(|here| match &mut *here.borrow_mut() {
+    let before = HERE.try_with(|here| match &mut *here.borrow_mut() {
         // It speaks for a core that got no thread.
         Here::Foreign => None,
         here => Some(mem::replace(here, Here::Closed)),
     });
-    if let Some(Here::Hosting(host)) = before {
-        Host::close(host);
+    match before {
+        Ok(Some(Here::Hosting(host))) => Host::close(host),
+        #[cfg(not(any(loom, shuttle)))]
+        Ok(Some(Here::Closing(host))) => Host::close(host),
+        _ => {}
     }
 }
 
@@ -251,16 +262,19 @@ impl Host {
     /// Drops what is not complete. Nothing of this thread's is being polled.
     fn close(this: Rc<Self>) {
         this.home.inbox.close();
+        this.cancel_all();
         let this = Rc::try_unwrap(this).ok();
-        let Self { slab, ready, .. } =
+        let Self { slab, .. } =
             this.expect("it is lent out for moments, in which no code of the user's runs");
-        // What stands there is found through the slab.
-        drop(ready);
-        // SAFETY: every cell a slab has handed out was initialised right away; this thread alone runs tasks of this host, and is in the middle of none.
-        let cancel = |cell| unsafe { harness::cancel_at_shutdown(cell) };
-        // SAFETY: this is the owner, and nobody can reach the slab any more to allocate.
-        unsafe { slab.for_each_cell(cancel) };
         slab.close();
+    }
+
+    /// Drops what is neither complete nor being polled. This thread finds the host no more.
+    fn cancel_all(&self) {
+        // SAFETY: every cell a slab has handed out was initialised right away; this thread alone runs tasks of this host, and those that it is in the middle of are marked as guests.
+        let cancel = |cell| unsafe { harness::cancel_at_shutdown(cell) };
+        // SAFETY: this is the owner, and nobody finds the slab any more to allocate.
+        unsafe { self.slab.for_each_cell(cancel) };
     }
 }
 
@@ -272,6 +286,17 @@ impl Hermits {
     /// The flag is set: whoever sleeps is to look at it, and whoever is about to comes after this.
     pub(super) fn unpark_all(&self) {
         self.0.lock().iter().for_each(|bed| bed.unpark());
+    }
+}
+
+#[cfg(not(any(loom, shuttle)))]
+impl Core {
+    /// Calls `each`, which must not be code of the user's, with each cell that a pinned task of this thread's was ever in.
+    pub(super) fn for_each_pinned(&self, each: impl FnMut(NonNull<u8>)) {
+        if let Some(host) = host() {
+            // SAFETY: this is the owner, and `each` allocates nothing here, says the caller.
+            unsafe { host.slab.for_each_cell(each) };
+        }
     }
 }
 

@@ -67,6 +67,11 @@ impl Local {
         }
     }
 
+    /// Whether it is the fast one.
+    pub(crate) fn is_fast(&self) -> bool {
+        matches!(self, Self::Fast(_))
+    }
+
     /// Adds at the end. What was added before is not young any more.
     #[inline(always)]
     pub(crate) fn push(&self, task: Notified) {

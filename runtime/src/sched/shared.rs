@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) unhandled_panic: UnhandledPanic,
     /// Who says how many of the workers may be active; none if all are, always.
     pub(crate) cpus: Option<CpuSource>,
+    /// Whether there is one worker, who is to get everything in the order in which it became runnable, from whichever thread.
+    pub(crate) keeps_order: bool,
     /// Called once, when the last worker has ended; tasks are cancelled after it.
     pub(crate) at_quiet: Box<dyn FnOnce() + Send>,
 }
@@ -110,6 +112,9 @@ impl Shared {
         let mut owners = Vec::with_capacity(workers);
         for (driver, timers) in config.workers {
             let (remote, queue, owner) = Remote::new(driver, timers);
+            if config.keeps_order {
+                remote.keep_order();
+            }
             remotes.push(remote);
             owners.push((queue, owner));
         }
@@ -120,7 +125,11 @@ impl Shared {
             active: Active::new(workers, config.cpus),
             rescues: Rescues::default(),
             random: config.random,
-            lanes: Lanes::new(workers),
+            lanes: if config.keeps_order {
+                Lanes::single()
+            } else {
+                Lanes::new(workers)
+            },
             idle: Idle::new(workers),
             mistrusted: AtomicUsize::new(0),
             watchers: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
@@ -233,6 +242,13 @@ impl Remote {
             counts: Box::default(),
         };
         (Arc::new(remote), queue, owner)
+    }
+
+    /// From now on the worker's slot stays empty, and nothing in its queue is young: what it spawns and wakes goes behind what there is, whichever queue it has. As if nobody trusted it, with a
+    /// word that is looked at anyway.
+    fn keep_order(&self) {
+        // ORDERING: Relaxed: before the worker begins.
+        self.is_mistrusted.store(true, Ordering::Relaxed);
     }
 
     /// Notes that the worker begins to poll this task.

@@ -119,6 +119,11 @@ fn next(entered: &Entered) -> Option<Notified> {
 }
 
 impl Core {
+    /// Whether the sentinel wants the worker between two polls.
+    pub(super) fn is_called(&self) -> bool {
+        self.remote().is_called()
+    }
+
     #[inline(always)]
     fn is_batch_over(&self) -> bool {
         // It is looked at after each poll, so it cannot be missed.
@@ -225,6 +230,9 @@ impl Core {
         self.help_stuck();
         self.trim(now);
         self.queue.age();
+        if self.owes_wake.take() {
+            self.share_backlog();
+        }
         self.begin_batch();
     }
 

@@ -11,7 +11,8 @@
 //! 1. **Nobody but the child's task has the future.** It stands in a `Child` (`scope/child.rs`), which has a `Member` of the scope's group as its last field. Whatever becomes
 //!    of the task (it ends, panics, is aborted, is dropped by the end of the runtime, is never started), the member is dropped after the future, and after the task's share of the output. If
 //!    the task is leaked, the member is too.
-//! 2. **`blocking_scope` returns only when the group has ended**, that is when every member was dropped: on every path, also when the closure panics. If the wait itself panicked, the process would abort. A thread that polls
+//! 2. **`blocking_scope` returns only when the group has ended**, that is when every member was dropped: on every path, also when the closure panics. If the wait itself panics (a deadlock in a simulation, a runtime
+//!    that an unhandled panic has ended), the children are aborted and waited for anew; if that panicked too, the process would abort. A thread that polls
 //!    a child, or is in the middle of dropping it, has yet to drop the member: also one that the runtime's end does not wait for, since it was shut down in the background.
 //! 3. **Nothing of a child is looked at after its member has gone**, but the memory of its cell, and of the box it stands in: neither has anything borrowed in it by then. The group itself
 //!    borrows nothing and is counted; panics carry `'static` payloads; wakers are the runtime's, and `'static`.
@@ -30,7 +31,8 @@ use super::group::{Group, Outcome};
 use super::turn::Turn;
 use crate::runtime::{Handle, Runtime};
 use crate::sched::handoff::before_blocking;
-use crate::task::JoinError;
+use crate::task::{AbortHandle, Id, JoinError};
+use crate::util::shield::shield;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -50,8 +52,9 @@ use std::task::{Context, Poll};
 ///
 /// # Panics
 ///
-/// With the first panic of the closure or a child, when all have ended. And, before the closure is called, if there is no runtime on this thread, or within a task if no thread can be started to take over the
-/// worker.
+/// With the first panic of the closure or a child, when all have ended. Where [`block_on`](Runtime::block_on) panics while it waits (in a simulation that is in deadlock, in a runtime that was ended by
+/// [`UnhandledPanic::Shutdown`](crate::runtime::UnhandledPanic::Shutdown)), so does this, when the children were aborted and have ended. And, before the closure is called, if there is no runtime on this
+/// thread, or within a task if no thread can be started to take over the worker.
 ///
 /// # Examples
 ///
@@ -130,6 +133,7 @@ use std::task::{Context, Poll};
 ///     println!("{counter}");
 /// });
 /// ```
+#[track_caller]
 pub fn blocking_scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
@@ -168,12 +172,13 @@ impl Handle {
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
     {
-        // Before there is a child, since it may fail.
+        // Before there is a child, since it may fail. So may every wait in a runtime that a panic has ended, or in a simulation that another thread drives.
         if let Err(error) = before_blocking() {
             panic!(
                 "blocking_scope within a task cannot wait, since no other thread can take over its worker: {error}"
             );
         }
+        self.block_on(async {});
         let scope = Scope {
             group: Group::new(None),
             runtime: self.clone(),
@@ -190,14 +195,19 @@ impl Handle {
             }
         };
         match wait(self, group) {
-            Some(Outcome::Panic(payload)) => resume_unwind(payload),
+            Some(Outcome::Panic(payload)) => {
+                // Its destructor may panic too, and would end the process in the middle of this panic.
+                shield(|| drop(output));
+                resume_unwind(payload)
+            }
             // There are no others here.
             _ => output.expect("a closure that panics is the outcome, or comes after one"),
         }
     }
 }
 
-/// Waits until every member has gone: returns then and not before, or never.
+/// Waits until every member has gone: returns then and not before, or never. A panic of the wait is an outcome: `block_on` has some, which say that what it waits for will not come by itself
+/// (a deadlock in a simulation, a runtime that was ended by an unhandled panic). After that the children are aborted, and all that is left is to wait for that.
 fn wait(runtime: &Handle, group: &Group) -> Option<Outcome> {
     struct AbortOnUnwind;
     impl Drop for AbortOnUnwind {
@@ -206,7 +216,14 @@ fn wait(runtime: &Handle, group: &Group) -> Option<Outcome> {
         }
     }
     let guard = AbortOnUnwind;
-    let outcome = runtime.block_on(poll_fn(|cx| group.poll_ended(cx)));
+    let ended = || poll_fn(|cx| group.poll_ended(cx));
+    let outcome = match catch_unwind(AssertUnwindSafe(|| runtime.block_on(ended()))) {
+        Ok(outcome) => outcome,
+        Err(payload) => {
+            group.stop(Outcome::Panic(payload), || ());
+            runtime.block_on_regardless(ended())
+        }
+    };
     mem::forget(guard);
     outcome
 }
@@ -343,6 +360,18 @@ impl<T> ScopedHandle<'_, T> {
     /// Cancels this child alone: its future is dropped at the next point where it gives up its worker, unless it is done by then. The scope goes on.
     pub fn abort(&self) {
         self.inner.abort();
+    }
+
+    /// A handle that aborts the child, and has no right to its output. It may leave the scope: it keeps nothing of the child but the task's memory.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        self.inner.abort_handle()
+    }
+
+    /// Tells the child from other tasks that live.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.inner.id()
     }
 
     /// Whether the child has ended, so that awaiting or joining the handle does not wait.

@@ -10,7 +10,7 @@ use super::drive::pass_on;
 use super::group::{self, Group};
 use super::turn::Turn;
 use crate::runtime::Handle;
-use crate::time::timeout;
+use crate::time::{Instant, timeout_at};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -132,10 +132,15 @@ impl Home {
         }
     }
 
+    /// Begins the cleanup now, whenever it comes to be polled.
     fn run(self, cleanup: impl Future<Output = ()> + Send + 'static, deadline: Duration) {
+        let (Self::Scope(_, handle) | Self::Runtime(handle)) = &self else {
+            return;
+        };
+        let deadline = Instant::from_std(handle.now()) + deadline;
         let cleanup = async move {
             // Too late is too late: there is nobody to be told.
-            let _ = timeout(deadline, cleanup).await;
+            let _ = timeout_at(deadline, cleanup).await;
         };
         match self {
             Self::Scope(group, handle) => match group.admit() {

@@ -27,6 +27,7 @@ mod loom_tests;
 use super::turn::Turns;
 use crate::sys::sync::Mutex;
 use crate::task::refs::TaskRef;
+use crate::util::apart;
 use crate::util::shield::shield;
 use crate::util::wait_reason::{self, WaitReason};
 use std::any::Any;
@@ -333,8 +334,8 @@ impl Drop for Member {
 }
 
 thread_local! {
-    /// The group whose child or body this thread polls, or drops.
-    static CURRENT: Cell<Option<Arc<Group>>> = const { Cell::new(None) };
+    /// The group whose child or body this thread polls, or drops, and on which [level](apart) it does.
+    static CURRENT: Cell<Option<(u32, Arc<Group>)>> = const { Cell::new(None) };
 }
 
 /// What makes code part of a group: lent to the thread while that polls or drops it. So the count of the group's references is not touched for each poll.
@@ -348,13 +349,15 @@ impl Around {
     /// Calls `f` as part of the group, and gives a panic of it as an error.
     pub(super) fn run<R>(&mut self, f: impl FnOnce() -> R) -> Result<R, Payload> {
         // A thread that is ending has lost its locals: what it drops is part of nothing.
-        let before = CURRENT.try_with(|current| current.replace(self.0.take()));
+        let own = self.0.take().map(|group| (apart::level(), group));
+        let before = CURRENT.try_with(|current| current.replace(own));
         let result = catch_unwind(AssertUnwindSafe(f));
         if let Ok(before) = before {
             self.0 = CURRENT
                 .try_with(|current| current.replace(before))
                 .ok()
-                .flatten();
+                .flatten()
+                .map(|(_, group)| group);
         }
         result
     }
@@ -362,14 +365,15 @@ impl Around {
 
 /// The group that the code running now is part of.
 pub(super) fn current() -> Option<Arc<Group>> {
-    CURRENT
+    let (level, group) = CURRENT
         .try_with(|current| {
-            let group = current.take();
-            current.set(group.clone());
-            group
+            let found = current.take();
+            current.set(found.clone());
+            found
         })
         .ok()
-        .flatten()
+        .flatten()?;
+    (level == apart::level()).then_some(group)
 }
 
 impl fmt::Debug for Group {

@@ -1,7 +1,7 @@
 //! How does a child's output reach whoever spawned it?
 
 use super::child::Packet;
-use crate::task::{Id, JoinError, JoinHandle};
+use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
 use crate::util::budget;
 use crate::util::wait_reason::{self, WaitReason};
 use std::fmt;
@@ -47,6 +47,13 @@ impl<T> ScopedHandle<T> {
     /// Cancels this child alone: its future is dropped at the next point where it gives up its worker, unless it is done by then. The scope goes on.
     pub fn abort(&self) {
         self.task.iter().for_each(JoinHandle::abort);
+    }
+
+    /// A handle that aborts the child, and has no right to its output.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        let task = self.task.as_ref();
+        task.map_or_else(AbortHandle::of_nothing, JoinHandle::abort_handle)
     }
 
     /// Tells the child from other tasks that live.

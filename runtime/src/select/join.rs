@@ -1,7 +1,7 @@
 //! How does a task wait for several futures at once, without a task for each?
 //!
 //! `join!` and `try_join!` poll them in turn, each until it is done, in place: no allocation. Which one comes first changes from poll to poll
-//! ([`Turns`](super::turns::Turns) says why).
+//! ([`Turns`](super::turns::Turns) says why), unless told otherwise.
 //!
 //! The macros give each future a variable of its own. Its name is the same word every time; that it is written by another step of the expansion each time keeps
 //! them apart (hygiene). So there is a step for each future, and the limit is the compiler's: some 120 futures, more with `#![recursion_limit]`.
@@ -12,6 +12,9 @@
 ///
 /// Each expression is a future or becomes one by [`IntoFuture`], also `&mut` of one that is [`Unpin`] (`std::pin::pin!` makes it so). They are made in order, and polled in turn;
 /// one that is done is polled no more. Without any, `join!()` is `()`.
+///
+/// Each poll begins with the next future in turn, so that none keeps the others from their share of the task's budget. With `biased;` in front it begins with the first each time; then that is
+/// up to you.
 ///
 /// # Units and limits
 ///
@@ -45,17 +48,20 @@
 /// ```
 #[macro_export]
 macro_rules! join {
-    () => {
+    ($(biased;)?) => {
         ()
     };
+    (biased; $($future:expr),+ $(,)?) => {
+        $crate::__join!(@all InOrder {} $($future,)+)
+    };
     ($($future:expr),+ $(,)?) => {
-        $crate::__join!(@all {} $($future,)+)
+        $crate::__join!(@all Turns {} $($future,)+)
     };
 }
 
 /// Waits for all of these futures at once until one of them fails: gives `Ok` with a tuple of their values, or the first `Err`.
 ///
-/// At the first error the futures that are not done are dropped. All have the same type of error. Otherwise as [`join!`](crate::join!).
+/// At the first error the futures that are not done are dropped. All have the same type of error. Otherwise as [`join!`](crate::join!), also with `biased;`.
 ///
 /// # Units and limits
 ///
@@ -89,11 +95,14 @@ macro_rules! join {
 /// ```
 #[macro_export]
 macro_rules! try_join {
-    () => {
+    ($(biased;)?) => {
         $crate::__macros::Ok(())
     };
+    (biased; $($future:expr),+ $(,)?) => {
+        $crate::__join!(@try InOrder {} $($future,)+)
+    };
     ($($future:expr),+ $(,)?) => {
-        $crate::__join!(@try {} $($future,)+)
+        $crate::__join!(@try Turns {} $($future,)+)
     };
 }
 
@@ -103,14 +112,14 @@ macro_rules! try_join {
 #[macro_export]
 macro_rules! __join {
     // Gives the next future a name.
-    (@$which:ident {$($named:tt)*} $next:expr, $($rest:expr,)*) => {
-        $crate::__join!(@$which {$($named)* (future $next)} $($rest,)*)
+    (@$which:ident $turns:ident {$($named:tt)*} $next:expr, $($rest:expr,)*) => {
+        $crate::__join!(@$which $turns {$($named)* (future $next)} $($rest,)*)
     };
-    (@all {$(($future:ident $expression:expr))*}) => {
+    (@all $turns:ident {$(($future:ident $expression:expr))*}) => {
         match ($($crate::__macros::MaybeDone::new($expression),)*) {
             ($($future,)*) => {
                 $(let mut $future = $crate::__macros::pin!($future);)*
-                let mut turns = $crate::__macros::Turns::new();
+                let mut turns = $crate::__macros::$turns::new();
                 $crate::__macros::poll_fn(move |cx| {
                     let mut is_pending = false;
                     for pass in turns.passes([$($crate::__macros::stringify!($future)),*].len()) {
@@ -131,11 +140,11 @@ macro_rules! __join {
             }
         }
     };
-    (@try {$(($future:ident $expression:expr))*}) => {
+    (@try $turns:ident {$(($future:ident $expression:expr))*}) => {
         match ($($crate::__macros::MaybeDone::new_try($expression),)*) {
             ($($future,)*) => {
                 $(let mut $future = $crate::__macros::pin!($future);)*
-                let mut turns = $crate::__macros::Turns::new();
+                let mut turns = $crate::__macros::$turns::new();
                 $crate::__macros::poll_fn(move |cx| {
                     let mut is_pending = false;
                     for pass in turns.passes([$($crate::__macros::stringify!($future)),*].len()) {

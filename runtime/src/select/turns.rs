@@ -28,6 +28,25 @@ impl Turns {
     }
 }
 
+/// The first comes first in each poll, for who has said `biased;`.
+#[derive(Debug, Default)]
+pub struct InOrder;
+
+impl InOrder {
+    /// For the macro, as [`Turns::new`].
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+
+    /// The numbers below `count`, in one pass and an empty one.
+    #[inline]
+    pub fn passes(&mut self, count: usize) -> [Range<u32>; 2] {
+        let count = count as u32;
+        [0..count, count..count]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

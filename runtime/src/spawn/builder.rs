@@ -3,7 +3,7 @@
 //! Its future is wrapped in one that says the name in each poll. So a name costs the tasks that have one: an allocation, and two swaps for each poll.
 
 use super::current::NAME;
-use super::{spawn, spawn_blocking};
+use super::{spawn, spawn_blocking, spawn_local};
 use crate::runtime::Handle;
 use crate::task::{JoinHandle, TaskLocalFuture};
 use std::pin::Pin;
@@ -76,6 +76,27 @@ impl Builder {
         match self.name {
             Some(name) => handle.spawn(Named::new(name, future)),
             None => handle.spawn(future),
+        }
+    }
+
+    /// Starts the task on this thread, where it stays, like [`spawn_local`].
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.name {
+            Some(name) => spawn_local(Named::new(name, future)),
+            None => spawn_local(future),
         }
     }
 

@@ -189,7 +189,7 @@ mod tests {
     //! On real threads, under Miri, and under loom (`loom_*`).
 
     use super::*;
-    use crate::sync::counting::{Count, poll, poll_once};
+    use crate::sync::testing::{Count, poll, poll_once};
     use std::sync::Arc;
 
     #[cfg(not(any(loom, shuttle)))]

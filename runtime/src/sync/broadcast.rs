@@ -29,10 +29,7 @@
 //! message is overwritten before it arrives, it has a right to the new one, and has not used that up. So while nobody has a right, nobody is on its way. That is why a receiver that goes gives up the last of its rights under the
 //! lock: nothing may come in between for which it is not counted any more while it is still on its way to something older.
 //!
-//! | locked instructions | here | tokio 1.44 |
-//! |---|---|---|
-//! | a message sent that nobody waits for | 2 | 4 |
-//! | received by each | 2 | 3 |
+//! Locked instructions: two to send a message that nobody waits for, two for each who receives it (counted in the code).
 //!
 //! Rejected: a lock for each slot (one locked instruction more to receive, to count who has read it); one lock for everything (the receivers, who are many, would wait for each other while each copies); a list of messages with a counter each (an
 //! allocation for each message).
@@ -55,7 +52,7 @@ pub use weak::WeakSender;
 /// The capacity is rounded up to a power of two. All slots are allocated here, and nothing after that: neither for a message nor for whoever waits.
 ///
 /// A message is kept until the last receiver has read it, or it is overwritten. The last one gets the message itself, the others get clones, which are made on several threads at once:
-/// so the channel can be shared between threads if `T` is `Send` and `Sync`. (A message that is overwritten while it is cloned makes the sender wait for that.)
+/// so the channel can be shared between threads if `T` is `Send` and `Sync`. (A message that is overwritten while it is cloned makes the sender wait for that, and with it everybody who waits or comes: a `clone` should be short, and must not use the channel itself.)
 ///
 /// # Panics
 ///

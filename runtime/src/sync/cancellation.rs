@@ -169,6 +169,25 @@ impl CancellationToken {
         }
     }
 
+    /// As [`drop_guard`](Self::drop_guard), with a guard that borrows the token.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::sync::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// assert!(!token.drop_guard_ref().disarm().is_cancelled());
+    /// drop(token.drop_guard_ref());
+    /// assert!(token.is_cancelled());
+    /// ```
+    pub fn drop_guard_ref(&self) -> DropGuardRef<'_> {
+        DropGuardRef {
+            token: self,
+            is_armed: true,
+        }
+    }
+
     /// Runs the future until it is done or the token is cancelled, whichever comes first; then it is dropped, and there is no output.
     ///
     /// A future whose token is cancelled already is not polled. In a poll in which both happen, the output wins.
@@ -248,6 +267,31 @@ impl DropGuard {
 }
 
 impl Drop for DropGuard {
+    fn drop(&mut self) {
+        if self.is_armed {
+            self.token.cancel();
+        }
+    }
+}
+
+/// Cancels the token that it borrows when it is dropped; see [`CancellationToken::drop_guard_ref`].
+#[derive(Debug)]
+#[must_use = "cancels at once if it is not kept"]
+pub struct DropGuardRef<'a> {
+    token: &'a CancellationToken,
+    is_armed: bool,
+}
+
+impl<'a> DropGuardRef<'a> {
+    /// Gives the token back, which is not cancelled.
+    #[must_use = "the guard is gone; to cancel, drop it instead"]
+    pub fn disarm(mut self) -> &'a CancellationToken {
+        self.is_armed = false;
+        self.token
+    }
+}
+
+impl Drop for DropGuardRef<'_> {
     fn drop(&mut self) {
         if self.is_armed {
             self.token.cancel();

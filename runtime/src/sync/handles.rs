@@ -13,14 +13,19 @@ impl Handles {
         Self(AtomicUsize::new(1))
     }
 
+    /// Of a side that nothing ends with.
+    pub(super) fn none() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
     pub(super) fn count(&self) -> usize {
         // ORDERING: Relaxed: only told.
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Another one, of one that there is.
+    /// Another one, of one that there is; or of a side that nothing ends with.
     pub(super) fn add(&self) {
-        // ORDERING: Relaxed, as for `Arc`: the count is not 0.
+        // ORDERING: Relaxed, as for `Arc`: the count is not 0, or does not matter.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -180,7 +180,7 @@ impl<T, F: MakeLazy<T>> fmt::Debug for ForceLazy<'_, T, F> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::sync::counting::poll_once;
+    use crate::sync::testing::poll_once;
     use std::cell::Cell;
     use std::future::{pending, ready};
     use std::panic::{AssertUnwindSafe, catch_unwind};

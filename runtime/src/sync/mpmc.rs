@@ -29,7 +29,7 @@
 //! A wake is a hint to look again, not a message: whoever comes by may take what was meant for another, who then keeps its place at the front of the queue. A future that is dropped
 //! after it was woken, before it has looked, wakes the next one instead.
 //!
-//! A thread that is preempted between its claim and the stamp holds up whoever comes to that slot next, as in every queue of this kind: it spins, then yields (`sync/snooze.rs`).
+//! A thread that is preempted between its claim and the stamp holds up whoever comes to that slot next, as in every queue of this kind: it spins, then yields (`sync/short_wait.rs`).
 //!
 //! Rejected: a message put into the hands of who waits for it, past the ring, as Go does (two locked instructions less when a receiver waits; but the message of a future that is
 //! dropped then has to go back to the front of a ring that may be full by now); a lock around a `VecDeque` (two locked instructions on each side, on one line); channels of capacity 0, where both sides

@@ -9,7 +9,8 @@
 //! | `mpsc/chan` | what they share, and what each may do with it |
 //! | `mpsc/tail` | how a sender gets a place with one locked instruction: one word, without unsafe |
 //! | `mpsc/chain`, `mpsc/block` | how messages get from the senders to the receiver, and blocks back |
-//! | `mpsc/room` | how a sender waits for room, and who gives it |
+//! | `mpsc/room` | how a sender waits for room, and who calls it |
+//! | `mpsc/line` | whether who frees room has to call somebody: one word, without unsafe |
 //! | `mpsc/rx_waker` | whose the place of the receiver's waker is |
 //!
 //! Both kinds are the same channel: the chain of blocks has no limit, and the capacity is a number that a sender compares with. A capacity costs memory for what is in the
@@ -47,6 +48,7 @@ mod bounded;
 mod chain;
 mod chan;
 pub mod error;
+mod line;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod own_line;

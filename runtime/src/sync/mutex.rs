@@ -250,6 +250,7 @@ impl<T: ?Sized> Mutex<T> {
     /// });
     /// assert_eq!(mutex.into_inner(), 3);
     /// ```
+    #[track_caller]
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
         block_on(self.lock())
     }
@@ -259,6 +260,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Panics
     ///
     /// As [`blocking_lock`](Self::blocking_lock).
+    #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         block_on(self.lock_owned())
     }

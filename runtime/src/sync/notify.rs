@@ -20,6 +20,7 @@ mod state;
 
 use super::wait_queue::{Locked, Phase, Wait, WaitQueue};
 use crate::util::budget;
+use crate::util::shield::shield;
 use crate::util::wait_reason::WaitReason;
 use crate::util::wakers::Wakers;
 use pin_project_lite::pin_project;
@@ -249,7 +250,10 @@ impl Notify {
         }
         let waker = self.take_out(&mut locked, end);
         drop(locked);
-        waker.into_iter().for_each(Waker::wake);
+        if let Some(waker) = waker {
+            // Also in the destructor of one that passes its notification on.
+            shield(|| waker.wake());
+        }
     }
 
     /// Takes the one at this end out of the list, or keeps a permit.

@@ -1,7 +1,7 @@
 //! How is a value made once, by whichever task needs it first, while the others wait?
 //!
-//! The value lies in std's `OnceLock`, which nobody waits in: it is set under the lock of a [queue](super::wait_queue), once. Beside it in the lock stands whether
-//! somebody is making the value. The right to make it is a [`Turn`], which exists once:
+//! The value lies in a [`SetOnce`], where those wait for it who would not make it: it is set under the lock of a [queue](super::wait_queue), once. Beside it in the lock stands
+//! whether somebody is making the value. The right to make it is a [`Turn`], which exists once:
 //!
 //! | | value | a turn exists | the list |
 //! |---|---|---|---|
@@ -19,18 +19,18 @@
 //!
 //! A turn that is given to a waiter who is dropped before it has seen it is given on.
 //!
-//! Rejected: a place of our own for the value (std's has the same cost, a load, and its unsafe code is not ours); to wake all when a turn is given up (they would run for
-//! it, and the loser's place is lost).
+//! Rejected: to wake all when a turn is given up (they would run for it, and the loser's place is lost).
 
+use super::set_once::SetOnce;
 use super::wait_queue::{Phase, Wait, WaitQueue};
 use crate::util::budget;
+use crate::util::shield::shield;
 use crate::util::wait_reason::WaitReason;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
 /// A cell whose value is set once, also by an asynchronous function that several tasks may want to run at the same time.
@@ -64,10 +64,9 @@ use std::task::{Context, Poll, ready};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct OnceCell<T> {
-    value: OnceLock<T>,
+    /// With those who wait for the value and would not make it. Its lock and the one below are not taken within one another.
+    once: SetOnce<T>,
     queue: WaitQueue<IsBusy, Given>,
-    /// Those who wait for the value and would not make it. Neither lock is taken within the other.
-    lookers: WaitQueue<(), ()>,
 }
 
 /// Whether a [`Turn`] exists.
@@ -125,21 +124,13 @@ impl<T> OnceCell<T> {
     #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            value: OnceLock::new(),
-            queue: WaitQueue::new(IsBusy(false)),
-            lookers: WaitQueue::new(()),
-        }
+        Self::of(SetOnce::new())
     }
 
     /// Without a value.
     #[cfg(loom)]
     pub fn new() -> Self {
-        Self {
-            value: OnceLock::new(),
-            queue: WaitQueue::new(IsBusy(false)),
-            lookers: WaitQueue::new(()),
-        }
+        Self::of(SetOnce::new())
     }
 
     /// The same as [`new`](Self::new), under the name that tokio has for it.
@@ -147,6 +138,38 @@ impl<T> OnceCell<T> {
     #[must_use]
     pub const fn const_new() -> Self {
         Self::new()
+    }
+
+    /// With a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::sync::OnceCell;
+    ///
+    /// static LEVEL: OnceCell<u8> = OnceCell::const_new_with(3);
+    /// assert_eq!(LEVEL.get(), Some(&3));
+    /// ```
+    #[cfg(not(loom))]
+    #[must_use]
+    pub const fn const_new_with(value: T) -> Self {
+        Self::of(SetOnce::const_new_with(value))
+    }
+
+    #[cfg(not(loom))]
+    const fn of(once: SetOnce<T>) -> Self {
+        Self {
+            once,
+            queue: WaitQueue::new(IsBusy(false)),
+        }
+    }
+
+    #[cfg(loom)]
+    fn of(once: SetOnce<T>) -> Self {
+        Self {
+            once,
+            queue: WaitQueue::new(IsBusy(false)),
+        }
     }
 
     /// With a value, or without.
@@ -157,18 +180,18 @@ impl<T> OnceCell<T> {
     /// Whether there is a value.
     #[inline]
     pub fn initialized(&self) -> bool {
-        self.get().is_some()
+        self.once.initialized()
     }
 
     /// The value, if it is there.
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        self.value.get()
+        self.once.get()
     }
 
     /// The value, if it is there.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        self.value.get_mut()
+        self.once.get_mut()
     }
 
     /// Sets the value.
@@ -270,18 +293,17 @@ impl<T> OnceCell<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn wait_initialized(&self) -> &T {
-        let wait = Wait::new(&self.lookers, ());
-        Look { cell: self, wait }.await
+        self.once.wait().await
     }
 
     /// The value, if it is there.
     pub fn into_inner(self) -> Option<T> {
-        self.value.into_inner()
+        self.once.into_inner()
     }
 
     /// The value, if it is there; the cell is empty then and may be set again.
     pub fn take(&mut self) -> Option<T> {
-        self.value.take()
+        self.once.take()
     }
 
     pub(super) fn claim(&self) -> Claim<'_, T> {
@@ -315,7 +337,8 @@ impl<T> OnceCell<T> {
         let waker = locked.wake_front();
         drop(locked);
         if let Some(waker) = waker {
-            waker.wake();
+            // In a destructor, and where the function has panicked while a panic unwinds.
+            shield(|| waker.wake());
         }
     }
 }
@@ -332,13 +355,13 @@ impl<'a, T> Turn<'a, T> {
         std::mem::forget(self);
         let mut locked = cell.queue.lock();
         // Only who has the turn sets it, so that this neither waits nor finds a value.
-        let was_empty = cell.value.set(value).is_ok();
-        debug_assert!(was_empty, "set twice");
+        let refused = cell.once.put(value);
+        debug_assert!(refused.is_none(), "set twice");
         locked.0 = false;
         // Nobody comes any more: they find the value under the lock.
         locked.wake_while(|_, _| true);
-        cell.lookers.lock().wake_while(|(), ()| true);
-        cell.value.get().expect("set above")
+        cell.once.wake_all();
+        cell.get().expect("set above")
     }
 }
 
@@ -430,40 +453,6 @@ fn is_given_unseen(mut wait: Pin<&mut Wait<'_, IsBusy, Given>>) -> bool {
     wait.phase() == Phase::Woken && wait.value().0
 }
 
-pin_project! {
-    /// Waits for the value.
-    struct Look<'a, T> {
-        cell: &'a OnceCell<T>,
-        #[pin]
-        wait: Wait<'a, (), ()>,
-    }
-}
-
-impl<'a, T> Future for Look<'a, T> {
-    type Output = &'a T;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        let mut this = self.project();
-        if let Some(value) = this.cell.get() {
-            ready!(budget::poll_take(cx));
-            return Poll::Ready(value);
-        }
-        if this.wait.phase() == Phase::Idle {
-            let waker = cx.waker().clone();
-            let mut locked = this.cell.lookers.lock();
-            if let Some(value) = this.cell.get() {
-                drop(locked);
-                budget::charge();
-                return Poll::Ready(value);
-            }
-            this.wait.as_mut().enqueue(&mut locked, waker);
-        }
-        // Whoever sets the value wakes the list after it, so that this one is not ready without a value.
-        let woken = this.wait.poll(cx, WaitReason::OnceCell);
-        woken.map(|()| this.cell.get().expect("woken when it was set"))
-    }
-}
-
 impl<T> Default for OnceCell<T> {
     fn default() -> Self {
         Self::new()
@@ -472,9 +461,7 @@ impl<T> Default for OnceCell<T> {
 
 impl<T> From<T> for OnceCell<T> {
     fn from(value: T) -> Self {
-        let mut cell = Self::new();
-        cell.value = OnceLock::from(value);
-        cell
+        Self::of(SetOnce::from(value))
     }
 }
 

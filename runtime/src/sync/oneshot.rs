@@ -217,6 +217,7 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// If the value was received before; or within a task, if it has to wait and no thread can be started to take over the worker.
+    #[track_caller]
     pub fn blocking_recv(self) -> Result<T, RecvError> {
         block_on(self)
     }

@@ -34,8 +34,8 @@ use crate::util::wakers::Wakers;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use word::Word;
 
+use word::{Given, Word};
 pub(crate) use word::{MAX, Refused};
 
 /// Permits, and those who wait for some.
@@ -94,16 +94,32 @@ impl Permits {
         }
     }
 
-    /// Adds some: what was taken before, or new ones.
-    ///
-    /// # Panics
-    ///
-    /// If there are more than [`MAX`] then.
+    /// Gives back what was taken before. Where others have been added in their place, so that there are more than [`MAX`] now, they are gone: this is called in
+    /// destructors.
     #[inline]
     pub(crate) fn give(&self, permits: usize) {
-        if self.word.give(permits) {
+        match self.word.give(permits) {
+            Given::Kept => {}
+            Given::SomebodyWaits => self.hand_out(self.queue.lock()),
+            Given::TooMany => self.lose(permits),
+        }
+    }
+
+    /// Adds new ones. False if there would be more than [`MAX`] then; nothing has changed in that case.
+    #[must_use]
+    pub(crate) fn add(&self, permits: usize) -> bool {
+        let added = self.word.add(permits);
+        if added == Ok(Given::SomebodyWaits) {
             self.hand_out(self.queue.lock());
         }
+        added.is_ok()
+    }
+
+    #[cold]
+    fn lose(&self, permits: usize) {
+        let _lost = self.forget(permits);
+        // If somebody waits, it may have counted on this one.
+        self.hand_out(self.queue.lock());
     }
 
     /// Takes away so many of those that nobody has, or as many as there are; says how many.

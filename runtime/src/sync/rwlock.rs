@@ -142,6 +142,17 @@ impl<T> RwLock<T> {
         Self::new(value)
     }
 
+    /// The same as [`with_max_readers`](Self::with_max_readers).
+    ///
+    /// # Panics
+    ///
+    /// As [`with_max_readers`](Self::with_max_readers).
+    #[must_use]
+    #[cfg(not(loom))]
+    pub const fn const_with_max_readers(value: T, max_readers: u32) -> Self {
+        Self::with_max_readers(value, max_readers)
+    }
+
     /// The value, of a lock that nobody else has.
     #[must_use]
     pub fn into_inner(self) -> T {
@@ -210,6 +221,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Panics
     ///
     /// Within a task, if it has to wait and no thread can be started to take over the worker.
+    #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
         block_on(self.read())
     }
@@ -275,6 +287,7 @@ impl<T: ?Sized> RwLock<T> {
     /// });
     /// assert_eq!(lock.into_inner(), 3);
     /// ```
+    #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         block_on(self.write())
     }

@@ -117,14 +117,13 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS) then.
+    /// If there were more than [`MAX_PERMITS`](Self::MAX_PERMITS) then, not counting those that are held; nothing is added in that case. (Permits that come back to as many are gone.)
     pub fn add_permits(&self, n: usize) {
         assert!(
-            n <= Self::MAX_PERMITS,
+            self.permits.add(n),
             "more permits than there can be: {}",
             Self::MAX_PERMITS
         );
-        self.permits.give(n);
     }
 
     /// Takes permits away for good: `n` of those that nobody has, or as many as there are. Says how many.
@@ -294,6 +293,7 @@ impl Semaphore {
     ///     }
     /// });
     /// ```
+    #[track_caller]
     pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         block_on(self.acquire())
     }
@@ -307,8 +307,38 @@ impl Semaphore {
     /// # Panics
     ///
     /// As [`blocking_acquire`](Self::blocking_acquire).
+    #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         block_on(self.acquire_many(n))
+    }
+
+    /// As [`acquire_owned`](Self::acquire_owned), for a thread that is in no task.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
+        block_on(self.acquire_owned())
+    }
+
+    /// As [`acquire_many_owned`](Self::acquire_many_owned), for a thread that is in no task.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    pub fn blocking_acquire_many_owned(
+        self: Arc<Self>,
+        n: u32,
+    ) -> Result<OwnedSemaphorePermit, AcquireError> {
+        block_on(self.acquire_many_owned(n))
     }
 
     /// Gives nobody any permits from now on; those who wait are told so. Permits that are held may be given back as before.

@@ -9,12 +9,52 @@ use std::task::{Context, Poll, Wake};
 
 /// Counts its wakes; no part of the model.
 #[derive(Debug, Default)]
-struct Count(AtomicUsize);
+pub(super) struct Count(AtomicUsize);
 
 impl Wake for Count {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+impl Count {
+    pub(super) fn woken(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Panics when it is called.
+#[cfg(not(loom))]
+struct Panics;
+
+#[cfg(not(loom))]
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker that panics, as planned");
+    }
+}
+
+/// Polls with a waker that panics.
+#[cfg(not(loom))]
+pub(super) fn poll_with_a_waker_that_panics<F: Future + ?Sized>(
+    future: &mut Pin<Box<F>>,
+) -> Poll<F::Output> {
+    let waker = Arc::new(Panics).into();
+    future.as_mut().poll(&mut Context::from_waker(&waker))
+}
+
+/// Polls with a waker that counts.
+pub(super) fn poll<F: Future + ?Sized>(
+    future: &mut Pin<Box<F>>,
+    count: &Arc<Count>,
+) -> Poll<F::Output> {
+    let waker = count.clone().into();
+    future.as_mut().poll(&mut Context::from_waker(&waker))
+}
+
+/// Polls with a waker that nobody listens to.
+pub(super) fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    poll(future, &Arc::default())
 }
 
 /// A future, polled by hand.
@@ -35,12 +75,11 @@ impl<F: Future> Polled<F> {
     }
 
     pub(super) fn poll(&mut self) -> Poll<F::Output> {
-        self.answered = self.count.0.load(Ordering::SeqCst);
-        let waker = self.count.clone().into();
-        self.future.as_mut().poll(&mut Context::from_waker(&waker))
+        self.answered = self.count.woken();
+        poll(&mut self.future, &self.count)
     }
 
-    #[cfg(loom)]
+    #[cfg(not(shuttle))]
     /// As [`poll`](Self::poll), with another waker than before; the old one counts no longer.
     pub(super) fn poll_elsewhere(&mut self) -> Poll<F::Output> {
         self.count = Arc::default();
@@ -49,7 +88,7 @@ impl<F: Future> Polled<F> {
 
     /// Whether it was woken since it was polled.
     pub(super) fn is_woken(&self) -> bool {
-        self.count.0.load(Ordering::SeqCst) > self.answered
+        self.count.woken() > self.answered
     }
 
     /// Polls as a task would: only if it was woken, and once more for each wake.

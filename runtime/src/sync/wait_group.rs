@@ -136,6 +136,7 @@ impl WaitGroup {
     /// # Panics
     ///
     /// Within a task, if it has to wait and no other thread can be started to take over the worker.
+    #[track_caller]
     pub fn blocking_wait(&self) {
         block_on(self.wait());
     }
@@ -260,7 +261,7 @@ mod tests {
     //! On real threads, under Miri, and under loom (`loom_*`).
 
     use super::*;
-    use crate::sync::counting::{Count, poll, poll_once};
+    use crate::sync::testing::{Count, poll, poll_once};
 
     #[cfg(not(any(loom, shuttle)))]
     mod real {

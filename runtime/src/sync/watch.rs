@@ -21,10 +21,12 @@ use super::wait_until::wait_until;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, RwLock, RwLockReadGuard};
 use crate::util::block_on::block_on;
+use crate::util::budget;
 use crate::util::wait_reason::WaitReason;
 use crate::util::wakers::Wakers;
 use futures_core::Stream;
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -294,6 +296,7 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// Within a task, if no thread can take over its worker.
+    #[track_caller]
     pub fn blocking_changed(&mut self) -> Result<(), RecvError> {
         block_on(self.changed())
     }
@@ -335,6 +338,8 @@ impl<T> Receiver<T> {
         &mut self,
         mut is_right: impl FnMut(&T) -> bool,
     ) -> Result<Ref<'_, T>, RecvError> {
+        // A round that goes on is charged where it waits for another value.
+        poll_fn(budget::poll_take).await;
         loop {
             // Before the value: when every sender has gone, the value is the last one.
             let state = self.shared.state.load();
@@ -459,7 +464,9 @@ impl<T> Receiver<T> {
 impl<T> Shared<T> {
     /// Waits for another version than this.
     async fn after(&self, seen: Version) -> Result<Version, RecvError> {
+        poll_fn(budget::poll_proceed).await;
         if let Some(found) = self.state.load().after(seen) {
+            budget::charge();
             return found;
         }
         let look = |locked: &mut Locked<'_, (), Version>| {

@@ -17,6 +17,11 @@ use std::time::Instant;
 pub(crate) trait Clock: Send + Sync + Debug {
     /// The present.
     fn now(&self) -> Instant;
+
+    /// Whether it moves by itself only, so that what it showed a moment ago is nearly the present.
+    fn is_steady(&self) -> bool {
+        false
+    }
 }
 
 /// The operating system's monotonic clock.
@@ -27,6 +32,11 @@ impl Clock for SystemClock {
     #[inline]
     fn now(&self) -> Instant {
         system_now()
+    }
+
+    #[inline]
+    fn is_steady(&self) -> bool {
+        true
     }
 }
 

@@ -38,6 +38,12 @@ impl AbortHandle {
         Self { id, task }
     }
 
+    /// Of a task that was never started.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn of_nothing() -> Self {
+        Self::new(Id::NEVER, None)
+    }
+
     /// Cancels the task, as [`JoinHandle::abort`](super::JoinHandle::abort) does: its future is dropped at the next point where it gives up its worker, unless it is complete by
     /// then. A call of [`spawn_blocking`](crate::spawn_blocking) that has begun goes on.
     pub fn abort(&self) {

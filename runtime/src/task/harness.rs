@@ -128,7 +128,7 @@ pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
     }
 }
 
-/// Where the task in a cell was spawned and what it waits for, if there is one that is not complete.
+/// Where the task in a cell was spawned and what it waits for, if there is one that is not complete. It waits for nothing while it is being polled.
 ///
 /// # Safety
 ///
@@ -136,7 +136,7 @@ pub(crate) unsafe fn cancel_at_shutdown(cell: NonNull<u8>) {
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) unsafe fn waiting_in(
     cell: NonNull<u8>,
-) -> Option<(&'static Location<'static>, WaitReason)> {
+) -> Option<(&'static Location<'static>, Option<WaitReason>)> {
     let cell = cell.cast::<Header>();
     // SAFETY: the first word of a cell that was ever in use is a state word, also when the cell is free again.
     let state = unsafe { &(*cell.as_ptr()).state };
@@ -145,7 +145,7 @@ pub(crate) unsafe fn waiting_in(
     }
     // SAFETY: the task is live, so all of its header is.
     let location = unsafe { cell.as_ref() }.location;
-    Some((location, state.wait_reason().unwrap_or_default()))
+    Some((location, state.wait_reason()))
 }
 
 /// Gives up a counted reference.

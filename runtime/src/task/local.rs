@@ -5,6 +5,7 @@
 //!
 //! Rejected: a map in each task's header (every task would pay for it).
 
+use crate::util::apart;
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
@@ -45,8 +46,8 @@ macro_rules! task_local {
         $(#[$attribute])*
         $visibility static $name: $crate::task::LocalKey<$type> = {
             ::std::thread_local! {
-                static PLACE: ::std::cell::RefCell<::std::option::Option<$type>> =
-                    const { ::std::cell::RefCell::new(::std::option::Option::None) };
+                static PLACE: ::std::cell::RefCell<$crate::task::__Held<$type>> =
+                    const { ::std::cell::RefCell::new($crate::task::__Held::nothing()) };
             }
             $crate::task::LocalKey::__new(&PLACE)
         };
@@ -72,7 +73,39 @@ macro_rules! task_local {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct LocalKey<T: 'static> {
-    place: &'static thread::LocalKey<RefCell<Option<T>>>,
+    place: &'static thread::LocalKey<RefCell<Held<T>>>,
+}
+
+/// What stands in a place, or in the future whose value it is.
+#[doc(hidden)]
+pub struct Held<T> {
+    value: Option<T>,
+    /// On which [level](apart) it was put there.
+    level: u32,
+}
+
+impl<T> Held<T> {
+    /// For the macro.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            value: None,
+            level: 0,
+        }
+    }
+
+    fn new(value: T) -> Self {
+        Self {
+            value: Some(value),
+            level: 0,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
 }
 
 /// There is no value: [`LocalKey::try_with`] was called outside of every scope of its key.
@@ -91,7 +124,7 @@ impl<T: 'static> LocalKey<T> {
     /// For the macro.
     #[doc(hidden)]
     #[must_use]
-    pub const fn __new(place: &'static thread::LocalKey<RefCell<Option<T>>>) -> Self {
+    pub const fn __new(place: &'static thread::LocalKey<RefCell<Held<T>>>) -> Self {
         Self { place }
     }
 
@@ -109,7 +142,7 @@ impl<T: 'static> LocalKey<T> {
             future: Some(future),
             value: Value {
                 key: self,
-                value: Some(value),
+                value: Held::new(value),
             },
         }
     }
@@ -129,7 +162,7 @@ impl<T: 'static> LocalKey<T> {
     /// ```
     #[track_caller]
     pub fn sync_scope<R>(&'static self, value: T, f: impl FnOnce() -> R) -> R {
-        let mut value = Some(value);
+        let mut value = Held::new(value);
         self.swapped(&mut value, f)
     }
 
@@ -163,7 +196,11 @@ impl<T: 'static> LocalKey<T> {
         // A thread that is ending has lost its locals.
         let result = self
             .place
-            .try_with(|place| place.borrow().as_ref().map(f))
+            .try_with(|place| {
+                let held = place.borrow();
+                let value = held.value.as_ref();
+                value.filter(|_| held.level == apart::level()).map(f)
+            })
             .unwrap_or(None);
         result.ok_or(AccessError)
     }
@@ -195,7 +232,8 @@ impl<T: 'static> LocalKey<T> {
 
     /// Calls `f` with this value in its place, and puts it back.
     #[track_caller]
-    fn swapped<R>(&'static self, value: &mut Option<T>, f: impl FnOnce() -> R) -> R {
+    fn swapped<R>(&'static self, value: &mut Held<T>, f: impl FnOnce() -> R) -> R {
+        value.level = apart::level();
         if !self.swap(value) {
             panic!(
                 "a scope of a task-local value cannot begin within `with` of the same key, or while the thread ends"
@@ -206,7 +244,7 @@ impl<T: 'static> LocalKey<T> {
     }
 
     /// False if the place is not to be had.
-    fn swap(&'static self, value: &mut Option<T>) -> bool {
+    fn swap(&'static self, value: &mut Held<T>) -> bool {
         let swapped = self.place.try_with(|place| {
             let mut place = place.try_borrow_mut().ok()?;
             std::mem::swap(&mut *place, value);
@@ -218,7 +256,7 @@ impl<T: 'static> LocalKey<T> {
 
 struct SwapBack<'a, T: 'static> {
     key: &'static LocalKey<T>,
-    value: &'a mut Option<T>,
+    value: &'a mut Held<T>,
 }
 
 impl<T> Drop for SwapBack<'_, T> {
@@ -257,6 +295,7 @@ pin_project_lite::pin_project! {
             let mut this = this.project();
             if this.future.is_some() {
                 let Value { key, value } = this.value;
+                value.level = apart::level();
                 // What cannot have its value is dropped without, by the fields.
                 if key.swap(value) {
                     let _back = SwapBack { key, value };
@@ -270,7 +309,7 @@ pin_project_lite::pin_project! {
 /// The value while its future is not polled.
 struct Value<T: 'static> {
     key: &'static LocalKey<T>,
-    value: Option<T>,
+    value: Held<T>,
 }
 
 impl<T: 'static, F> TaskLocalFuture<T, F> {
@@ -293,7 +332,7 @@ impl<T: 'static, F> TaskLocalFuture<T, F> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_value(self: Pin<&mut Self>) -> Option<T> {
-        self.project().value.value.take()
+        self.project().value.value.value.take()
     }
 }
 
@@ -320,7 +359,7 @@ impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
 impl<T: fmt::Debug + 'static, F> fmt::Debug for TaskLocalFuture<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskLocalFuture")
-            .field("value", &self.value.value)
+            .field("value", &self.value.value.value)
             .finish_non_exhaustive()
     }
 }

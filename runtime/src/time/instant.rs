@@ -35,6 +35,32 @@ impl Instant {
         Self(context::now())
     }
 
+    /// Nearly the present, for next to nothing: on a worker what its last look at the clock showed, anywhere else
+    /// [`now`](Self::now). For deadlines of seconds, where a look at the clock (some 45 ns) would be paid for each request.
+    ///
+    /// # Units and limits
+    ///
+    /// A worker looks at the clock after some 100 us of polls, and a single poll that lasts longer is noticed after some milliseconds, as a rule no
+    /// more than five; then this looks itself. It never lies ahead of the present, and goes back on no worker; two workers differ.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::time::Instant;
+    ///
+    /// # filch::Runtime::new()?.block_on(async {
+    /// let nearly = filch::spawn(async { Instant::recent() }).await?;
+    /// assert!(nearly <= Instant::now());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn recent() -> Self {
+        Self(context::recent())
+    }
+
     /// The same point in time for the standard library.
     #[must_use]
     pub fn into_std(self) -> std::time::Instant {

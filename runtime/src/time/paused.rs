@@ -75,7 +75,7 @@ pub fn resume() {
 ///
 /// # Units and limits
 ///
-/// Any duration; a sum that the clock cannot show is its last time. Timers have a resolution of 1 ms, as ever.
+/// Any duration; a sum that the clock cannot show is its last time. Timers have a resolution of 1 ms, as ever. From 500 million years after the start of the runtime on, every timer is due.
 ///
 /// # Panics
 ///

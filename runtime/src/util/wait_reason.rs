@@ -45,9 +45,9 @@ pub enum WaitReason {
     Scope = 5,
     /// Room among a scope's children.
     ScopeRoom = 6,
-    /// A descriptor, to be read from.
+    /// A descriptor, or a stream in memory, to be read from.
     Read = 7,
-    /// A descriptor, to be written to.
+    /// A descriptor, or a stream in memory, to be written to.
     Write = 8,
     /// A lock.
     Mutex = 9,

@@ -233,6 +233,78 @@ fn loom_idle_a_searcher_has_work_of_its_own() {
     check(2, case);
 }
 
+/// How the sibling of the last worker to fall asleep comes to push.
+#[cfg(loom)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sibling {
+    /// It never slept.
+    Busy,
+    /// It slept, and its own driver wakes it.
+    ByItself,
+    /// It slept, and is chosen by who pushes from outside.
+    Chosen,
+}
+
+/// A sibling that wakes up and pushes without any barrier sees the worker that fell asleep as the last one, or is seen by it: that one passes no heavy barrier.
+#[cfg(loom)]
+fn the_last_to_sleep_is_seen(sibling: Sibling) {
+    loom::model(move || {
+        let idle = Arc::new(Idle::new(2));
+        let (tasks, chosen) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(false)));
+        if sibling != Sibling::Busy {
+            idle.fall_asleep(0, false);
+        }
+        let pusher = {
+            let (idle, tasks, chosen) = (idle.clone(), tasks.clone(), chosen.clone());
+            thread::spawn(move || {
+                if sibling == Sibling::Chosen && !*chosen.lock() {
+                    return None; // not in this interleaving
+                }
+                if sibling != Sibling::Busy && idle.wake_up(0) == Awake::AsSearcher {
+                    let _nobody_else = idle.end_search();
+                }
+                // ORDERING: Relaxed on purpose, as in `Model::push`.
+                tasks.store(1, Ordering::Relaxed);
+                Some(idle.wake_one())
+            })
+        };
+        let sleeper = {
+            let (idle, tasks) = (idle.clone(), tasks.clone());
+            thread::spawn(move || {
+                let is_last = idle.announce(1, false);
+                // Where it is not, a heavy barrier makes the sibling pass a fence, which loom does not know.
+                is_last && tasks.load(Ordering::Relaxed) == 0
+            })
+        };
+        if sibling == Sibling::Chosen {
+            let woken = idle.wake_one_from_outside();
+            *chosen.lock() = woken == Some(0);
+        }
+        let (woken, sleeps) = (pusher.join().unwrap(), sleeper.join().unwrap());
+        if let (Some(woken), true) = (woken, sleeps) {
+            assert_eq!(woken, Some(1), "a task was pushed, and its worker sleeps");
+        }
+    });
+}
+
+#[cfg(loom)]
+#[test]
+fn loom_idle_the_last_to_sleep_beside_a_sibling_that_is_busy() {
+    the_last_to_sleep_is_seen(Sibling::Busy);
+}
+
+#[cfg(loom)]
+#[test]
+fn loom_idle_the_last_to_sleep_beside_a_sibling_that_wakes_up() {
+    the_last_to_sleep_is_seen(Sibling::ByItself);
+}
+
+#[cfg(loom)]
+#[test]
+fn loom_idle_the_last_to_sleep_beside_a_sibling_that_is_chosen() {
+    the_last_to_sleep_is_seen(Sibling::Chosen);
+}
+
 /// More workers and tasks than loom can take, in random interleavings.
 #[cfg(shuttle)]
 #[test]

@@ -62,7 +62,7 @@ impl World {
         let drivers = boxes
             .iter()
             .map(|letters| letters.clone() as Arc<dyn Driver>);
-        block_on::before_waiting(handoff::before_blocking);
+        block_on::before_waiting(|_, _| handoff::before_blocking().map(|()| false));
         let (sched, cores) = Shared::new(Config {
             workers: drivers.zip(timers.iter().cloned()).collect(),
             clock: clock.clone(),
@@ -76,6 +76,7 @@ impl World {
             spares_max: 0,
             unhandled_panic: UnhandledPanic::Ignore,
             cpus: None,
+            keeps_order: false,
             at_quiet: Box::new({
                 let timers = timers.clone();
                 move || timers.iter().for_each(|timers| end_timers(timers))

@@ -60,6 +60,12 @@ impl<T> Receiver<T> {
         self.shared.senders.count()
     }
 
+    /// How many weak senders there are.
+    #[must_use]
+    pub fn sender_weak_count(&self) -> usize {
+        self.shared.weak.count()
+    }
+
     /// Whether both receive from the same senders.
     #[must_use]
     pub fn same_channel(&self, other: &Self) -> bool {
@@ -159,6 +165,7 @@ impl<T: Clone> Receiver<T> {
     /// # Panics
     ///
     /// As for [`recv`](Self::recv); or within a task, if no thread can take over its worker.
+    #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
         match self.read() {
             Ok(message) => Ok(message),

@@ -77,6 +77,12 @@ impl<T> Sender<T> {
         self.shared.senders.count()
     }
 
+    /// How many weak senders there are.
+    #[must_use]
+    pub fn weak_count(&self) -> usize {
+        self.shared.weak.count()
+    }
+
     /// Waits until there is no receiver. Another one may be made any time.
     ///
     /// # Cancel safety

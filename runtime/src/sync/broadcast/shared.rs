@@ -2,6 +2,7 @@
 
 use super::error::SendError;
 use super::slot::{NotThere, RECEIVERS_MAX, Slot};
+use crate::sync::drop_all::drop_all;
 use crate::sync::handles::Handles;
 use crate::sync::wait_queue::{Locked, WaitQueue};
 use crate::sync::wait_until::wait_until;
@@ -15,6 +16,8 @@ pub(super) struct Shared<T> {
     /// Receivers that wait, each with the position that it waits for.
     news: WaitQueue<Line, u64>,
     pub(super) senders: Handles,
+    /// Weak senders, which are only told of.
+    pub(super) weak: Handles,
     /// Senders that wait until there is no receiver.
     all_gone: WaitQueue<(), ()>,
 }
@@ -63,6 +66,7 @@ impl<T> Shared<T> {
             slots: (0..slots).map(|_| Slot::new()).collect(),
             news: WaitQueue::new(Line::default()),
             senders: Handles::one(),
+            weak: Handles::none(),
             all_gone: WaitQueue::new(()),
         }
     }
@@ -136,26 +140,36 @@ impl<T> Shared<T> {
 
     /// One receiver less, which has read everything before this position.
     pub(super) fn unsubscribe(&self, next: u64) {
-        let kept = |tail: u64| next.max(tail.saturating_sub(self.capacity()));
         // Most of it without the lock: others wait for that, and a message may not be dropped under it.
         let tail = self.news.lock().tail;
-        for position in kept(tail)..tail {
-            self.slot(position).skip(position);
-        }
+        let mut most = self.kept_from(next, tail)..tail;
+        // Also if a destructor panics.
+        let _last = Uncounted {
+            shared: self,
+            next: tail,
+        };
+        drop_all(|| most.find_map(|position| self.slot(position).skip(position)));
+    }
+
+    /// What of the messages from `next` on is still kept when `tail` comes next begins here.
+    fn kept_from(&self, next: u64, tail: u64) -> u64 {
+        next.max(tail.saturating_sub(self.capacity()))
+    }
+
+    /// The end of [`unsubscribe`](Self::unsubscribe), which has given up what comes before `next`.
+    fn uncount(&self, next: u64) {
         let mut line = self.news.lock();
-        let rest = tail.max(kept(line.tail))..line.tail;
+        let mut rest = self.kept_from(next, line.tail)..line.tail;
         for position in rest.clone() {
             self.slot(position).forfeit(position);
         }
         line.receivers -= 1;
         let is_last = line.receivers == 0;
         drop(line);
-        for position in rest {
-            self.slot(position).tidy();
-        }
         if is_last {
             self.tell_that_all_have_gone();
         }
+        drop_all(|| rest.find_map(|position| self.slot(position).tidy()));
     }
 
     fn tell_that_all_have_gone(&self) {
@@ -252,5 +266,17 @@ impl<T> Shared<T> {
         )]
         let index = position as usize & (self.slots.len() - 1);
         &self.slots[index]
+    }
+}
+
+/// A receiver that goes, and is counted until this is dropped.
+struct Uncounted<'a, T> {
+    shared: &'a Shared<T>,
+    next: u64,
+}
+
+impl<T> Drop for Uncounted<'_, T> {
+    fn drop(&mut self) {
+        self.shared.uncount(self.next);
     }
 }

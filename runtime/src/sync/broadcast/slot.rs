@@ -2,7 +2,7 @@
 //!
 //! The tables stand in [`broadcast`](super). Here is all of its unsafe code.
 
-use crate::sync::snooze::Snooze;
+use crate::sync::short_wait::ShortWait;
 use crate::sys::sync::UnsafeCell;
 use crate::sys::sync::atomic::{AtomicU64, Ordering};
 use std::mem::MaybeUninit;
@@ -83,18 +83,16 @@ impl<T> Slot<T> {
         Ok(clone)
     }
 
-    /// Gives up the right to the message at a position, unless it was overwritten.
-    pub(super) fn skip(&self, position: u64) {
-        if let Ok(inside) = self.go_in(position) {
-            if inside.is_last {
-                // SAFETY: as in `read`.
-                let message = unsafe { self.empty() };
-                self.rights.leave_empty();
-                drop(message);
-            } else {
-                drop(Leave(self));
-            }
+    /// Gives up the right to the message at a position, unless it was overwritten. Returns the message if that was the last right, to be dropped without a lock held.
+    pub(super) fn skip(&self, position: u64) -> Option<T> {
+        let inside = self.go_in(position).ok()?;
+        if inside.is_last {
+            // SAFETY: as in `read`.
+            let message = unsafe { self.empty() };
+            self.rights.leave_empty();
+            return Some(message);
         }
+        self.rights.leave().then(|| self.tidy()).flatten()
     }
 
     /// As [`skip`](Self::skip), but a message that nobody has a right to then stays where it is, to be [tidied](Self::tidy) away when no lock is held.
@@ -104,14 +102,15 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Takes out a message that nobody has a right to, if there is one and nobody else is there. Anybody may call this at any time.
-    pub(super) fn tidy(&self) {
-        if self.rights.claim_unread() {
-            // SAFETY: BUSY is ours, and it was set while nobody was inside and the slot was full.
-            let message = unsafe { self.empty() };
-            self.rights.be_empty();
-            drop(message);
+    /// Takes out a message that nobody has a right to, if there is one and nobody else is there, to be dropped without a lock held. Anybody may call this at any time.
+    pub(super) fn tidy(&self) -> Option<T> {
+        if !self.rights.claim_unread() {
+            return None;
         }
+        // SAFETY: BUSY is ours, and it was set while nobody was inside and the slot was full.
+        let message = unsafe { self.empty() };
+        self.rights.be_empty();
+        Some(message)
     }
 
     /// Whether somebody has yet to read what is in it.
@@ -171,7 +170,7 @@ struct Leave<'a, T>(&'a Slot<T>);
 impl<T> Drop for Leave<'_, T> {
     fn drop(&mut self) {
         if self.0.rights.leave() {
-            self.0.tidy();
+            drop(self.0.tidy());
         }
     }
 }
@@ -239,7 +238,7 @@ impl Rights {
     /// Waits until nobody is inside, and keeps others out.
     #[cold]
     fn claim(&self) -> Claim {
-        let mut snooze = Snooze::default();
+        let mut short_wait = ShortWait::default();
         loop {
             let now = self.0.load(Ordering::Relaxed);
             let is_free = now & BUSY == 0 && now < INSIDE;
@@ -253,7 +252,7 @@ impl Rights {
                     old: now | BUSY,
                 };
             }
-            snooze.wait();
+            short_wait.wait();
         }
     }
 

@@ -12,6 +12,7 @@ pub struct WeakSender<T> {
 
 impl<T> WeakSender<T> {
     pub(super) fn of(shared: Arc<Shared<T>>) -> Self {
+        shared.weak.add();
         Self { shared }
     }
 
@@ -26,11 +27,23 @@ impl<T> WeakSender<T> {
     pub fn strong_count(&self) -> usize {
         self.shared.senders.count()
     }
+
+    /// How many weak senders there are.
+    #[must_use]
+    pub fn weak_count(&self) -> usize {
+        self.shared.weak.count()
+    }
 }
 
 impl<T> Clone for WeakSender<T> {
     fn clone(&self) -> Self {
         Self::of(self.shared.clone())
+    }
+}
+
+impl<T> Drop for WeakSender<T> {
+    fn drop(&mut self) {
+        let _nothing_ends_with_the_last = self.shared.weak.remove();
     }
 }
 

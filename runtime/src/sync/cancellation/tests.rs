@@ -1,7 +1,7 @@
 //! Tokens of a tree that is cancelled, grown, waited for and dropped at the same time: on real threads, under Miri, and under loom (`loom_*`).
 
 use super::*;
-use crate::sync::counting::{Count, poll, poll_once};
+use crate::sync::testing::{Count, poll, poll_once};
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {

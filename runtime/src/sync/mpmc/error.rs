@@ -37,6 +37,13 @@ pub enum TryRecvError {
     Closed,
 }
 
+impl<T> SendError<T> {
+    /// The message.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
 impl<T> TrySendError<T> {
     /// The message.
     pub fn into_inner(self) -> T {

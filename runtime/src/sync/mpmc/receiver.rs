@@ -60,6 +60,7 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// Within a task, if no thread can take over its worker.
+    #[track_caller]
     pub fn blocking_recv(&self) -> Result<T, RecvError> {
         match self.try_recv() {
             Ok(value) => Ok(value),
@@ -89,6 +90,51 @@ impl<T> Receiver<T> {
             Err(TryRecvError::Closed) => Some(0),
         };
         Turn::new(&self.shared, Side::Receiving, attempt).await
+    }
+
+    /// Appends what there is to `messages`, `limit` at most, without waiting. Returns how many those were; 0 only if `limit` is 0.
+    ///
+    /// # Errors
+    ///
+    /// If there is none; whether there may be one later is told apart.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory for so many; then nothing was received.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::channel(4);
+    /// (0..4).for_each(|n| sender.try_send(n).unwrap());
+    /// let mut received = Vec::new();
+    /// assert_eq!(receiver.try_recv_many(&mut received, 3), Ok(3));
+    /// assert_eq!(received, [0, 1, 2]);
+    /// ```
+    pub fn try_recv_many(
+        &self,
+        messages: &mut Vec<T>,
+        limit: usize,
+    ) -> Result<usize, TryRecvError> {
+        match limit {
+            0 => Ok(0),
+            _ => self.shared.try_recv_many(messages, limit),
+        }
+    }
+
+    /// Blocks the thread until [`recv_many`](Self::recv_many) would be done. Within a task the worker goes on on another thread.
+    ///
+    /// # Panics
+    ///
+    /// As for [`recv_many`](Self::recv_many); or within a task, if no thread can take over its worker.
+    pub fn blocking_recv_many(&self, messages: &mut Vec<T>, limit: usize) -> usize {
+        match self.try_recv_many(messages, limit) {
+            Ok(count) => count,
+            Err(TryRecvError::Closed) => 0,
+            Err(TryRecvError::Empty) => block_on(self.recv_many(messages, limit)),
+        }
     }
 
     /// The messages as a stream, which ends when the channel is closed and empty.

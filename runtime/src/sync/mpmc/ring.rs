@@ -4,7 +4,8 @@
 
 use super::end::{End, Seen};
 use super::laps::{Laps, STEP};
-use crate::sync::snooze::Snooze;
+use crate::sync::drop_all::drop_all;
+use crate::sync::short_wait::ShortWait;
 use crate::sys::sync::UnsafeCell;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use std::mem::MaybeUninit;
@@ -82,7 +83,7 @@ impl<T> Ring<T> {
     /// Puts a message in, and says whether somebody waits for one.
     #[inline]
     pub(super) fn push(&self, value: T) -> Result<bool, NotPushed<T>> {
-        let mut snooze = Snooze::default();
+        let mut short_wait = ShortWait::default();
         let mut tail = self.tail.load();
         loop {
             if tail.is_closed() {
@@ -107,7 +108,7 @@ impl<T> Ring<T> {
                 return Err(NotPushed::Full(value));
             }
             // Somebody else has claimed it, or its last message is being taken out.
-            snooze.wait();
+            short_wait.wait();
             tail = self.tail.load();
         }
     }
@@ -115,7 +116,7 @@ impl<T> Ring<T> {
     /// Takes the oldest message out, and says whether somebody waits for room.
     #[inline]
     pub(super) fn pop(&self) -> Result<(T, bool), NotPopped> {
-        let mut snooze = Snooze::default();
+        let mut short_wait = ShortWait::default();
         let mut head = self.head.load();
         loop {
             let position = head.position();
@@ -137,7 +138,7 @@ impl<T> Ring<T> {
                 return Err(NotPopped::at(tail));
             }
             // Somebody else has claimed it, or it is being filled.
-            snooze.wait();
+            short_wait.wait();
             head = self.head.load();
         }
     }
@@ -180,10 +181,10 @@ impl<T> Ring<T> {
         for offset in 0..count {
             let position = self.laps.later(begin, offset);
             let slot = self.slot(position);
-            let mut snooze = Snooze::default();
+            let mut short_wait = ShortWait::default();
             // It was claimed by who sends, and may not be full yet.
             while slot.stamp() != position.wrapping_add(STEP) {
-                snooze.wait();
+                short_wait.wait();
             }
             // SAFETY: our claim, and the slot is full: ours until the stamp.
             messages.push(unsafe { slot.empty() });
@@ -264,6 +265,6 @@ impl<T> Slot<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        while self.pop().is_ok() {}
+        drop_all(|| self.pop().ok());
     }
 }

@@ -90,6 +90,7 @@ impl<T> Sender<T> {
     /// }
     /// thread.join().unwrap();
     /// ```
+    #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
         match self.try_send(value) {
             Ok(()) => Ok(()),
@@ -150,6 +151,30 @@ impl<T> Sender<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.is_closed()
+    }
+
+    /// Waits until nothing more can be sent, as when nobody wants any more messages.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::sync::mpmc;
+    ///
+    /// let rt = filch::Runtime::new()?;
+    /// rt.block_on(async {
+    ///     let (sender, receiver) = mpmc::channel::<u32>(1);
+    ///     filch::spawn(async move { drop(receiver) });
+    ///     sender.closed().await;
+    ///     assert!(sender.try_send(1).is_err());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn closed(&self) {
+        self.shared.closed().await;
     }
 
     /// How many messages are in the channel, at about this time.

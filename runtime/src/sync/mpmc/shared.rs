@@ -4,9 +4,12 @@ use super::error::{SendError, TryRecvError, TrySendError};
 use super::ring::{NotPopped, NotPushed, Ring};
 use super::turn::Turn;
 use super::{Receiver, Sender};
+use crate::sync::drop_all::drop_all;
 use crate::sync::handles::Handles;
-use crate::sync::wait_queue::WaitQueue;
+use crate::sync::wait_queue::{Locked, WaitQueue};
+use crate::sync::wait_until::wait_until;
 use crate::sys::sync::Arc;
+use crate::util::shield::shield;
 use crate::util::wait_reason::WaitReason;
 use crate::util::wakers::Wakers;
 
@@ -15,6 +18,8 @@ pub(super) struct Shared<T> {
     ring: Ring<T>,
     receiving: WaitQueue<(), ()>,
     sending: WaitQueue<(), ()>,
+    /// Senders that wait for the end.
+    closed: WaitQueue<(), ()>,
     pub(super) senders: Handles,
     pub(super) receivers: Handles,
 }
@@ -45,6 +50,7 @@ impl<T> Shared<T> {
             ring,
             receiving: WaitQueue::new(()),
             sending: WaitQueue::new(()),
+            closed: WaitQueue::new(()),
             senders: Handles::one(),
             receivers: Handles::one(),
         });
@@ -172,7 +178,7 @@ impl<T> Shared<T> {
         }
         drop(locked);
         if let Some(waker) = waker {
-            waker.wake();
+            shield(|| waker.wake());
         }
     }
 
@@ -211,14 +217,22 @@ impl<T> Shared<T> {
         if is_new {
             self.wake_many(Side::Receiving, usize::MAX);
             self.wake_many(Side::Sending, usize::MAX);
+            self.closed.lock().wake_while(|(), ()| true);
         }
         is_new
+    }
+
+    /// Waits until nothing more can be sent.
+    pub(super) async fn closed(&self) {
+        // Under the lock, which who closes takes after it has said so.
+        let look = |_: &mut Locked<'_, (), ()>| self.is_closed().then_some(());
+        wait_until(&self.closed, (), WaitReason::Closed, look).await;
     }
 
     /// The last receiver has gone: closes, and drops what nobody will receive.
     pub(super) fn close_and_empty(&self) {
         self.close();
-        while self.ring.pop().is_ok() {}
+        drop_all(|| self.ring.pop().ok());
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -47,15 +47,31 @@ pub(super) fn index_of(position: Position) -> usize {
 
 impl<T> Block<T> {
     pub(super) fn new(start: Position) -> Box<Self> {
-        Box::new(Self {
-            start: AtomicU64::new(start.to_number()),
-            next: AtomicPtr::new(ptr::null_mut()),
-            left_at: AtomicU64::new(NOWHERE),
-            places: std::array::from_fn(|_| Place {
-                is_full: AtomicBool::new(false),
-                message: UnsafeCell::new(MaybeUninit::uninit()),
-            }),
-        })
+        // Where it stays, place by place: 32 large messages are more than a stack may have room for.
+        let mut block = Box::<Self>::new_uninit();
+        let to = block.as_mut_ptr();
+        // SAFETY: within the allocation.
+        let places = unsafe { &raw mut (*to).places }.cast::<Place<T>>();
+        for index in 0..PLACES {
+            // SAFETY: there are so many.
+            let place = unsafe { places.add(index) };
+            // SAFETY: within the allocation, and nobody else's.
+            unsafe { place.write(Place::new()) };
+        }
+        // SAFETY: within the allocation.
+        let to_start = unsafe { &raw mut (*to).start };
+        // SAFETY: nobody else's.
+        unsafe { to_start.write(AtomicU64::new(start.to_number())) };
+        // SAFETY: within the allocation.
+        let to_next = unsafe { &raw mut (*to).next };
+        // SAFETY: nobody else's.
+        unsafe { to_next.write(AtomicPtr::new(ptr::null_mut())) };
+        // SAFETY: within the allocation.
+        let to_left_at = unsafe { &raw mut (*to).left_at };
+        // SAFETY: nobody else's.
+        unsafe { to_left_at.write(AtomicU64::new(NOWHERE)) };
+        // SAFETY: all four fields are written.
+        unsafe { block.assume_init() }
     }
 
     /// Makes it as new. By who has it alone.
@@ -105,6 +121,13 @@ impl<T> Block<T> {
 }
 
 impl<T> Place<T> {
+    fn new() -> Self {
+        Self {
+            is_full: AtomicBool::new(false),
+            message: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
     /// Whether there is, or was, a message.
     #[inline]
     pub(super) fn is_full(&self) -> bool {

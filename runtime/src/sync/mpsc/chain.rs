@@ -34,6 +34,7 @@
 use super::block::{Block, PLACES, start_of};
 use super::own_line::OwnLine;
 use super::tail::{Position, Tail};
+use crate::sync::drop_all::drop_all;
 use crate::sys::sync::UnsafeCell;
 use crate::sys::sync::atomic::{AtomicPtr, Ordering};
 use std::mem::size_of;
@@ -280,16 +281,21 @@ fn grow<T>(block: &Block<T>) -> NonNull<Block<T>> {
 
 impl<T> Drop for Chain<T> {
     fn drop(&mut self) {
+        // Also if a destructor panics.
+        let _last = Blocks(self);
         // SAFETY: nobody else is there.
-        while let Some(message) = unsafe { self.pop() } {
-            drop(message);
-        }
+        drop_all(|| unsafe { self.pop() });
+    }
+}
+
+/// The blocks of a chain whose messages are gone.
+struct Blocks<'a, T>(&'a Chain<T>);
+
+impl<T> Drop for Blocks<'_, T> {
+    fn drop(&mut self) {
+        let front = &self.0.front.0;
         // SAFETY: nobody else is there.
-        let mut next = self
-            .front
-            .0
-            .with(|front| unsafe { (*front).oldest })
-            .as_ptr();
+        let mut next = front.with(|front| unsafe { (*front).oldest }).as_ptr();
         while !next.is_null() {
             // SAFETY: each block of the chain came from a box, and is linked once.
             let block = unsafe { Box::from_raw(next) };

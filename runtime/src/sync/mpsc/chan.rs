@@ -11,12 +11,17 @@
 //! | waking it | the wake |
 //!
 //! The end: CLOSED in the tail is set by the receiver or by the last sender. The receiver is told that nothing comes any more when it is set, everything claimed was
-//! received, and no permit is out.
+//! received, and no permit is out; or no sender is there, so that a permit that is out was forgotten (`mem::forget`).
+//!
+//! Permits may outlive the receiver. What they send then would stay in the chain as long as there is a sender, who may be waiting for an answer to it. So a receiver that goes leaves its right to
+//! who has a lock, and who has sent by a permit looks whether the channel is closed, and if so drops, under that lock, what nobody receives. Before it goes it waits for those who have
+//! claimed a place before it closed the channel, which is a matter of a few instructions.
 
 use super::chain::Chain;
 use super::error::TryRecvError;
 use super::room::{Acquire, Room};
 use super::tail::{Claim, Refused};
+use crate::sync::drop_all::drop_all;
 use crate::sync::short_wait;
 use crate::sync::wait_queue::{Phase, Wait, WaitQueue};
 use crate::sys::sync::Arc;
@@ -31,8 +36,8 @@ use std::task::{Context, Poll, ready};
 struct Chan<T> {
     room: Room,
     chain: Chain<T>,
-    /// Senders that wait until the receiver is gone or closed.
-    closed: WaitQueue<(), ()>,
+    /// Senders that wait until the receiver is gone or closed; and whether it is gone, so that whoever has the lock may take messages out.
+    closed: WaitQueue<bool, ()>,
     /// The last of them closes the channel.
     senders: AtomicUsize,
     weak: AtomicUsize,
@@ -52,7 +57,7 @@ pub(super) fn channel<T>(capacity: u64) -> (Tx<T>, Rx<T>) {
     let chan = Arc::new(Chan {
         room: Room::new(capacity),
         chain: Chain::new(),
-        closed: WaitQueue::new(()),
+        closed: WaitQueue::new(false),
         senders: AtomicUsize::new(1),
         weak: AtomicUsize::new(0),
     });
@@ -72,6 +77,25 @@ impl<T> Chan<T> {
         if claim.wakes {
             self.room.wake_receiver();
         }
+    }
+
+    /// To be called when something was sent by a permit: drops it if the receiver has gone.
+    #[inline]
+    fn sent_by_permit(&self) {
+        // If it is not closed yet, the receiver closes it later, and then sees the claim.
+        if self.room.tail.0.load().is_closed() {
+            self.drop_left();
+        }
+    }
+
+    /// Drops what is there, if the receiver has gone. What is not filled yet is left to who fills it, and comes here after that.
+    #[cold]
+    fn drop_left(&self) {
+        drop_all(|| {
+            let is_gone = self.closed.lock();
+            // SAFETY: the receiver has gone, and has left its right to who has the lock.
+            is_gone.then(|| unsafe { self.chain.pop() }).flatten()
+        });
     }
 }
 
@@ -94,6 +118,7 @@ impl<T> Tx<T> {
         let claim = self.0.room.settle(1, 0);
         // SAFETY: claimed just now, with a permit.
         unsafe { self.0.fill(claim, std::iter::once(message)) };
+        self.0.sent_by_permit();
     }
 
     /// Sends some with `permits`, and gives the rest of those up.
@@ -113,6 +138,7 @@ impl<T> Tx<T> {
         if given_up > 0 {
             self.0.room.gave_up();
         }
+        self.0.sent_by_permit();
     }
 
     pub(super) fn reserve(&self, n: u64) -> Result<(), Refused> {
@@ -235,12 +261,12 @@ impl<T> Rx<T> {
         unsafe { self.0.chain.pop() }
     }
 
-    /// Gives the room of what was received back.
+    /// Gives the room of the `n` that were received back.
     #[inline]
-    fn received(&mut self) {
+    fn received(&mut self, n: usize) {
         // SAFETY: as for `pop`.
         let head = unsafe { self.0.chain.head() };
-        self.0.room.received(head);
+        self.0.room.received(head, n as u64);
     }
 
     /// A message whose place was claimed: it comes as soon as its sender has gone on.
@@ -256,13 +282,18 @@ impl<T> Rx<T> {
 
     /// Nothing was there to pop: a message that came meanwhile, or why there is none. If the channel is empty, says so by the word that was seen.
     fn look_again(&mut self) -> Result<T, (TryRecvError, super::tail::Word)> {
-        let word = self.0.room.tail.0.load();
+        let mut word = self.0.room.tail.0.load();
+        let mut is_over = word.is_closed() && word.reserved() == 0;
+        if word.is_closed() && !is_over && self.has_no_sender() {
+            // Those permits were forgotten. The word again: it has what the senders did now.
+            word = self.0.room.tail.0.load();
+            is_over = true;
+        }
         // SAFETY: as for `pop`.
         let head = unsafe { self.0.chain.head() };
         if word.position() != head {
             return Ok(self.pop_claimed());
         }
-        let is_over = word.is_closed() && word.reserved() == 0;
         Err((
             if is_over {
                 TryRecvError::Disconnected
@@ -273,13 +304,19 @@ impl<T> Rx<T> {
         ))
     }
 
+    #[cold]
+    fn has_no_sender(&self) -> bool {
+        // ORDERING: Acquire, partner of the subtraction of each sender that has gone: what it claimed is in the tail.
+        self.0.senders.load(Ordering::Acquire) == 0
+    }
+
     /// The next message, if it is there.
     pub(super) fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let message = match self.pop() {
             Some(message) => message,
             None => self.look_again().map_err(|(why, _)| why)?,
         };
-        self.received();
+        self.received(1);
         Ok(message)
     }
 
@@ -295,7 +332,7 @@ impl<T> Rx<T> {
             },
         };
         budget::charge();
-        self.received();
+        self.received(1);
         Poll::Ready(Some(message))
     }
 
@@ -319,8 +356,9 @@ impl<T> Rx<T> {
             }
         }
         budget::charge();
-        self.received();
-        Poll::Ready(messages.len() - before)
+        let count = messages.len() - before;
+        self.received(count);
+        Poll::Ready(count)
     }
 
     /// Nothing was there to pop. Leaves the waker, unless something has come, or nothing comes any more.
@@ -336,6 +374,8 @@ impl<T> Rx<T> {
                 // SAFETY: the receiver's, and empty.
                 unsafe { rx_waker.put(cx.waker().clone()) };
                 if tail.0.wait(word).is_ok() {
+                    // The fence is that of the last message.
+                    self.0.room.call_any();
                     break;
                 }
                 // SAFETY: full, and RX_WAITING is not set.
@@ -413,10 +453,19 @@ impl<T> Drop for Rx<T> {
         if !self.0.room.rx_waker.is_empty() {
             self.take_waker_back();
         }
-        // What is claimed and not filled, and what comes by permits, goes with the channel.
-        while let Some(message) = self.pop() {
-            drop(message);
-        }
+        // Also if a destructor panics.
+        let _last = LeavesTheRest(self.0.clone());
+        drop_all(|| self.pop().or_else(|| self.look_again().ok()));
+    }
+}
+
+/// A receiver that has gone.
+struct LeavesTheRest<T>(Arc<Chan<T>>);
+
+impl<T> Drop for LeavesTheRest<T> {
+    fn drop(&mut self) {
+        *self.0.closed.lock() = true;
+        self.0.drop_left();
     }
 }
 
@@ -425,7 +474,7 @@ pin_project! {
     pub(super) struct Closed<'c> {
         room: &'c Room,
         #[pin]
-        wait: Wait<'c, (), ()>,
+        wait: Wait<'c, bool, ()>,
     }
 }
 
@@ -435,7 +484,7 @@ impl Future for Closed<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         if this.wait.phase() != Phase::Idle {
-            return this.wait.poll(cx, WaitReason::Send);
+            return this.wait.poll(cx, WaitReason::Closed);
         }
         let waker = cx.waker().clone();
         let mut locked = this.wait.queue().lock();
@@ -443,7 +492,7 @@ impl Future for Closed<'_> {
         let is_closed = this.room.tail.0.load().is_closed();
         if !is_closed {
             this.wait.as_mut().enqueue(&mut locked, waker);
-            wait_reason::note(WaitReason::Send);
+            wait_reason::note(WaitReason::Closed);
             return Poll::Pending;
         }
         Poll::Ready(())

@@ -6,7 +6,7 @@ use super::error::TryRecvError;
 use super::*;
 use crate::sys::sync::thread;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -279,6 +279,226 @@ fn loom_mpsc_cancelled_in_front_of_another() {
     });
 }
 
+/// Polls once, with a waker that does nothing: it stands in line.
+fn begin<F: Future>(future: F) -> Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    let polled = (future.as_mut()).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    future
+}
+
+/// A channel that is full, of its first numbers.
+fn full(capacity: u32) -> (Sender<u32>, Receiver<u32>) {
+    let (sender, receiver) = channel(capacity as usize);
+    (0..capacity).for_each(|number| sender.try_send(number).unwrap());
+    (sender, receiver)
+}
+
+/// Room for two, of which one was called: it calls the other.
+#[test]
+fn loom_mpsc_call_is_passed_on() {
+    model(3, || {
+        let (sender, mut receiver) = full(2);
+        let (first, second) = (begin(sender.send(2)), begin(sender.send(3)));
+        let receiving = thread::spawn(move || {
+            assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(0), Ok(1)));
+            receiver
+        });
+        block_on(first).unwrap();
+        block_on(second).unwrap();
+        let mut receiver = receiving.join().unwrap();
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(2), Ok(3)));
+    });
+}
+
+/// Room for two, of which one was called, and gives up: the other gets it.
+#[test]
+fn loom_mpsc_call_of_one_that_gives_up() {
+    model(3, || {
+        let (sender, mut receiver) = full(2);
+        let (first, second) = (begin(sender.send(2)), begin(sender.send(3)));
+        assert_eq!(receiver.try_recv(), Ok(0));
+        let receiving = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(1));
+            receiver
+        });
+        drop(first);
+        block_on(second).unwrap();
+        let mut receiver = receiving.join().unwrap();
+        assert_eq!(receiver.try_recv(), Ok(3));
+    });
+}
+
+/// One that was called in vain stands in line again, while room is freed.
+#[test]
+fn loom_mpsc_call_in_vain() {
+    model(3, || {
+        let (sender, mut receiver) = full(1);
+        let waiting = begin(sender.send(1));
+        assert_eq!(receiver.try_recv(), Ok(0));
+        sender.try_send(2).unwrap();
+        let receiving = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(2));
+            receiver
+        });
+        block_on(waiting).unwrap();
+        assert_eq!(receiving.join().unwrap().try_recv(), Ok(1));
+    });
+}
+
+/// One that comes takes room while another is called for it: both are sent, whoever is first.
+#[test]
+fn loom_mpsc_call_against_one_that_comes() {
+    model(2, || {
+        let (sender, mut receiver) = full(1);
+        let waiting = begin(sender.send(1));
+        let comes = sender.clone();
+        let coming = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(0));
+            let expected = if comes.try_send(2).is_ok() {
+                vec![1, 2]
+            } else {
+                vec![1]
+            };
+            let received = expected.iter().map(|_| block_on(receiver.recv()).unwrap());
+            let mut received: Vec<_> = received.collect();
+            received.sort_unstable();
+            assert_eq!(received, expected);
+        });
+        block_on(waiting).unwrap();
+        coming.join().unwrap();
+    });
+}
+
+/// Nobody overtakes one that has lost too often.
+#[test]
+fn loom_mpsc_patience_ends() {
+    model(3, || {
+        let (sender, mut receiver) = full(1);
+        let mut waiting = begin(sender.send(1));
+        for number in 0..u32::from(room::PATIENCE) {
+            assert_eq!(receiver.try_recv(), Ok(number * 2));
+            sender.try_send(number * 2 + 2).unwrap();
+            assert!(poll_once(waiting.as_mut()).is_none());
+        }
+        let comes = sender.clone();
+        let coming = thread::spawn(move || comes.try_send(9).is_ok());
+        assert!(receiver.try_recv().is_ok());
+        assert!(!coming.join().unwrap());
+        block_on(waiting).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(1));
+    });
+}
+
+/// Room that was reserved for one that gives up goes to the next.
+#[test]
+fn loom_mpsc_patience_of_one_that_gives_up() {
+    model(3, || {
+        let (sender, mut receiver) = full(1);
+        let mut first = begin(sender.send(1));
+        let second = begin(sender.send(2));
+        assert_eq!(receiver.try_recv(), Ok(0));
+        sender.try_send(3).unwrap();
+        assert!(poll_once(first.as_mut()).is_none());
+        let receiving = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(3));
+            receiver
+        });
+        drop(first);
+        block_on(second).unwrap();
+        assert_eq!(receiving.join().unwrap().try_recv(), Ok(2));
+    });
+}
+
+/// One that waits for much room leaves the line: there is enough for who stands behind it.
+#[test]
+fn loom_mpsc_leaving_of_who_reserves_many() {
+    model(3, || {
+        let (sender, mut receiver) = full(2);
+        let first = begin(sender.reserve_many(2));
+        let second = begin(sender.send(2));
+        let receiving = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(0));
+            receiver
+        });
+        drop(first);
+        block_on(second).unwrap();
+        let mut receiver = receiving.join().unwrap();
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Ok(2)));
+    });
+}
+
+/// Who asks for much gets it together, whoever comes for less.
+#[test]
+fn loom_mpsc_patience_of_who_reserves_many() {
+    model(3, || {
+        let (sender, mut receiver) = full(2);
+        let waiting = begin(sender.reserve_many(2));
+        assert_eq!(receiver.try_recv(), Ok(0));
+        let comes = sender.clone();
+        let coming = thread::spawn(move || comes.try_send(9).is_ok());
+        assert_eq!(receiver.try_recv(), Ok(1));
+        assert!(!coming.join().unwrap());
+        for (permit, number) in block_on(waiting).unwrap().zip(2..) {
+            permit.send(number);
+        }
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(2), Ok(3)));
+    });
+}
+
+/// The channel is closed while one is called, and another waits behind it.
+#[test]
+fn loom_mpsc_call_against_close() {
+    model(3, || {
+        let (sender, mut receiver) = full(1);
+        let (first, second) = (begin(sender.send(1)), begin(sender.send(2)));
+        let receiving = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(0));
+            receiver.close();
+            receiver
+        });
+        let is_sent = block_on(first).is_ok();
+        assert!(block_on(second).is_err());
+        let mut receiver = receiving.join().unwrap();
+        assert_eq!(block_on(receiver.recv()), is_sent.then_some(1));
+        assert_eq!(block_on(receiver.recv()), None);
+    });
+}
+
+/// One that was called is not polled any more: it holds up nobody for longer than until the receiver waits.
+#[test]
+fn loom_mpsc_call_of_one_that_does_not_come() {
+    model(3, || {
+        let (sender, mut receiver) = full(1);
+        let (first, second) = (begin(sender.send(1)), begin(sender.send(2)));
+        let receiving = thread::spawn(move || {
+            assert_eq!(block_on(receiver.recv()), Some(0));
+            assert_eq!(block_on(receiver.recv()), Some(2));
+        });
+        block_on(second).unwrap();
+        receiving.join().unwrap();
+        drop(first);
+    });
+}
+
+/// The same, until a permit is given up.
+#[test]
+fn loom_mpsc_permit_given_up_for_another_than_who_was_called() {
+    model(3, || {
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(0).unwrap();
+        let permit = sender.clone().try_reserve_owned().unwrap();
+        let (first, second) = (begin(sender.send(1)), begin(sender.send(2)));
+        assert_eq!(receiver.try_recv(), Ok(0));
+        sender.try_send(3).unwrap();
+        let giving_up = thread::spawn(move || drop(permit));
+        block_on(second).unwrap();
+        giving_up.join().unwrap();
+        drop(first);
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(3), Ok(2)));
+    });
+}
+
 /// The receiver of a closed channel waits for the last permit, with senders still there.
 #[test]
 fn loom_mpsc_last_permit_of_a_closed_channel() {
@@ -388,5 +608,38 @@ fn loom_mpsc_upgrade_against_the_last_drop() {
             .is_some_and(|sender| sender.try_send(1u32).is_ok());
         assert_eq!(block_on(receiver.recv()), sent.then_some(1));
         dropping.join().unwrap();
+    });
+}
+
+/// What is sent while the receiver goes is dropped, although there still is a sender: the receiver waits for who has claimed a place, and who has a permit comes by itself.
+#[test]
+fn loom_mpsc_try_send_against_a_receiver_that_goes() {
+    model(3, || {
+        let (sender, receiver) = channel(2);
+        let token = Arc::new(());
+        let going = thread::spawn(move || drop(receiver));
+        drop(sender.try_send(Message(0, token.clone())));
+        going.join().unwrap();
+        assert_eq!(Arc::strong_count(&token), 1);
+        drop(sender);
+    });
+}
+
+#[test]
+fn loom_mpsc_permits_against_a_receiver_that_goes() {
+    model(3, || {
+        let (sender, receiver) = channel(2);
+        let token = Arc::new(());
+        let permit = sender.clone().try_reserve_owned().unwrap();
+        let other = sender.try_reserve().unwrap();
+        let message = Message(0, token.clone());
+        let sending = thread::spawn(move || permit.send(message));
+        let last = Message(1, token.clone());
+        let going = thread::spawn(move || drop(receiver));
+        other.send(last);
+        going.join().unwrap();
+        let clone = sending.join().unwrap();
+        assert_eq!(Arc::strong_count(&token), 1);
+        drop((clone, sender));
     });
 }

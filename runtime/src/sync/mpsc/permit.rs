@@ -1,7 +1,7 @@
 //! What is room that was reserved and not used yet?
 //!
 //! A permit: it counts as a message against the capacity, but has no place in the order before it sends, so that it may be held as long as one likes. Dropped, it gives its room
-//! to others.
+//! to others. One that is forgotten (`mem::forget`) keeps its room, and the receiver is told of the end when every sender has gone.
 
 use super::bounded::Sender;
 use super::chan::Tx;
@@ -35,7 +35,7 @@ impl<'a, T> Permit<'a, T> {
         Self { tx }
     }
 
-    /// Sends, without waiting. If the receiver is gone meanwhile the message is dropped with the channel.
+    /// Sends, without waiting. If the receiver is gone meanwhile the message is dropped.
     ///
     /// # Examples
     ///
@@ -53,8 +53,10 @@ impl<'a, T> Permit<'a, T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn send(self, message: T) {
-        self.tx.send_reserved(message);
+        let tx = self.tx;
+        // First: it is used up even if what follows panics.
         std::mem::forget(self);
+        tx.send_reserved(message);
     }
 }
 
@@ -100,7 +102,7 @@ impl<T> OwnedPermit<T> {
         Self { sender }
     }
 
-    /// Sends, without waiting, and gives the sender back. If the receiver is gone meanwhile the message is dropped with the channel.
+    /// Sends, without waiting, and gives the sender back. If the receiver is gone meanwhile the message is dropped.
     ///
     /// # Panics
     ///

@@ -1,57 +1,110 @@
-//! How does a sender wait for room, and who gives it?
+//! How does a sender wait for room, and who calls it?
 //!
-//! It stands in a [`WaitQueue`], under whose lock room is given in order: `n` permits for who asked for `n`. While anybody stands there a flag says so: new senders go to its end,
-//! and who frees room comes to the lock and gives it away.
+//! It stands in line, in a [`WaitQueue`]. Whoever runs takes what room there is, also if others wait: room that is kept for a task that sleeps is of no use until that task runs, and
+//! meanwhile the one that runs would have to stand in line for each message. So who frees room does not give it away, but *calls* the first in line, which then tries like
+//! anybody else. One that was called in vain [`PATIENCE`] times has its room reserved, and as long as it stands there newcomers stand behind it.
 //!
 //! | who | does |
 //! |---|---|
-//! | a sender that finds no room | locks; raises the flag (and passes a full fence) if it is down; tries again if it would be the first; otherwise stands in the queue |
-//! | the receiver, after each message | publishes the head; passes a full fence; if the flag is up, gives |
-//! | who gives permits up | exchanges the tail; passes a full fence; if the flag is up, gives |
-//! | who gives, under the lock | as long as there is room for the first: reserves it, tells it, takes it out; lowers the flag when the queue is empty |
-//! | who leaves the queue | gives: those behind it may fit |
-//! | who closes | says so in the tail; then under the lock tells everybody, and lowers the flag |
+//! | a newcomer | takes room if there is enough, and the first in line is not impatient; else locks; if nobody stands there raises QUEUED, passes a full fence, and tries again; otherwise stands at the end |
+//! | the receiver, after each message | publishes the head; passes a full fence; if somebody stands there and nobody is on the way, calls |
+//! | the receiver, when it begins to wait, and with every [`CALL_AGAIN`]th message; who gives permits up, after a full fence | if somebody stands there, calls, also if another is on the way |
+//! | who calls, under the lock | if there is room for the first: takes it out and wakes it, on which it is on the way (CALLED). If not, this counts as called in vain. For an impatient one it reserves the room |
+//! | who was called | tries; *answers* (clears CALLED) once it has room; if others stand there it passes a full fence, and if room is left, calls |
+//! | who was called in vain | locks; answers, and passes a full fence; tries again; stands in line before all others |
+//! | who was called and is dropped | gives up what was reserved for it; answers, as above |
+//! | who leaves the line | if there is room, calls: those behind it may fit |
+//! | who closes | says so in the tail; then under the lock tells everybody |
 //!
-//! *Nobody stands there while there is room for it, and nobody on the way to give it.* The flag is up as long as the queue is not empty. Who raises it looks at the tail and the head after its fence;
-//! who frees room looks at the flag after its own. One of the two sees the other: either the sender finds the room, or the other finds the flag, comes to the lock when
-//! the sender stands in the queue, and gives. While the flag stays up everybody who frees room sees it. Whoever takes room away gives it back so in the end: a message is
-//! received, a permit is used or given up.
+//! What [the word](super::line) says about the line, an [`Ask`] says about a waiter: how often it was called in vain, and whether its room is reserved.
 //!
-//! So room is given after each message that is received, not after half the capacity: a receiver that takes one message and then waits for something else, which is the sender's
-//! to do, would wait for ever. What this costs is a full fence for each message, about 5 ns.
+//! *Nobody stands first while there is room for it, and nobody on the way, nor about to call.* Who makes it so that somebody stands there and nobody is on the way looks at the tail and
+//! the head after its fence: a newcomer that would be the first, and who answers. Who frees room looks at the word after its own fence. One of the two sees the other: either
+//! the room is found by the one, or the other finds that it has to call, and comes to the lock when the sender stands in line. Who frees room while somebody is on the way
+//! has nothing to do, since that one looks when it answers. Whoever takes room away gives it back so in the end: a message is received, a permit is used or given up.
 //!
-//! Rejected: a semaphore that every message takes from and gives to (a locked instruction more on each side); the flag as a bit of the tail (the receiver would read the
-//! senders' line with each message); a fence of the compiler's for the receiver and `membarrier` for the sender that waits, which is dearer even with room for 128
-//! (docs/decisions/room.md).
+//! *Everybody gets its turn.* Newcomers stand at the end, and only who was called comes back to the front. So who is first stays first, or next to it, until it has its room, and loses
+//! it at most [`PATIENCE`] times. One who asks for many places is not called while there are fewer, but loses each time that somebody finds it so; when it has become impatient, room
+//! accumulates.
+//!
+//! One that was called and is not polled, as in a `select!` whose other arm takes long, would hold up those in line. So another is called after some messages, and when the receiver finds
+//! none: nobody would wake it but they. That is in vain if the first is just slow, but costs no poll that would not come later anyhow (docs/decisions/room.md).
+//!
+//! So somebody is called after a message that is received, not after half the capacity: a receiver that takes one message and then waits for something else, which is the
+//! sender's to do, would wait for ever. What this costs is a full fence for each message, about 5 ns.
+//!
+//! Rejected: to reserve room for each that waits, always (a switch of tasks for nearly every message, see docs/decisions/room.md); to take the message itself out of the waiting sender
+//! (then one whose `send` is dropped would not know whether it was sent); to call one for each place that is free (all but the first come in vain); a
+//! semaphore that every message takes from and gives to (a locked instruction more on each side); the word's bits in the tail (the receiver would read the senders' line with each
+//! message); a fence of the compiler's for the receiver and `membarrier` for the sender that waits, which is dearer even with room for 128 (docs/decisions/room.md).
 
+use super::line::{First, Line};
 use super::own_line::OwnLine;
 use super::rx_waker::RxWaker;
 use super::tail::{Claim, Head, Position, Refused, Tail, UNBOUNDED};
 use crate::sync::wait_queue::{Locked, Phase, Wait, WaitQueue};
-use crate::sys::sync::atomic::{AtomicBool, Ordering, fence};
+use crate::sys::sync::atomic::{Ordering, fence};
+use crate::util::shield::shield;
 use crate::util::wait_reason::{self, WaitReason};
 use crate::util::wakers::Wakers;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+/// How often a sender that waits is called in vain before room is reserved for it. A guess. Models come sooner to what follows.
+pub(super) const PATIENCE: u8 = if cfg!(loom) { 1 } else { 4 };
+
+/// After so many messages somebody is called also if another is on the way. A guess: one poll in vain among so many is not noticed (with 64 it was, with room for 128).
+const CALL_AGAIN: u64 = 512;
+
 /// The places of a channel, how many there are, and who waits for one.
 pub(super) struct Room {
     pub(super) tail: OwnLine<Tail>,
     head: OwnLine<Head>,
     capacity: u64,
-    /// Whether the queue may be other than empty. Changes under its lock.
-    is_waited_for: AtomicBool,
+    line: Line,
     queue: WaitQueue<(), Ask>,
     /// The other direction: the receiver that waits for a message.
     pub(super) rx_waker: RxWaker,
 }
 
-/// What a sender in the queue asks for, and was told.
+/// What a sender that waits asks for, and what it has with it.
 #[derive(Debug)]
 struct Ask {
     wanted: u64,
-    is_granted: bool,
+    /// How often it was called in vain, or would have been.
+    losses: u8,
+    /// The room is its own since it was called.
+    is_reserved: bool,
+}
+
+/// Who comes to stand in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comer {
+    New,
+    /// Has stood there, and was called.
+    Called,
+}
+
+type Waiting<'r> = Wait<'r, (), Ask>;
+
+impl Ask {
+    fn lose(&mut self) -> First {
+        self.losses = self.losses.saturating_add(1);
+        self.as_first()
+    }
+
+    fn is_impatient(&self) -> bool {
+        self.losses >= PATIENCE
+    }
+
+    fn as_first(&self) -> First {
+        if self.is_impatient() {
+            First::Impatient
+        } else {
+            First::Patient
+        }
+    }
 }
 
 impl Room {
@@ -60,7 +113,7 @@ impl Room {
             tail: OwnLine(Tail::new()),
             head: OwnLine(Head::new()),
             capacity,
-            is_waited_for: AtomicBool::new(false),
+            line: Line::new(),
             queue: WaitQueue::new(()),
             rx_waker: RxWaker::new(),
         }
@@ -87,18 +140,18 @@ impl Room {
         self.capacity.saturating_sub(used)
     }
 
-    /// Claims places in a row, if there is room and nobody waits for it.
+    /// Claims places in a row, if there is room, and nobody has waited too long for it.
     #[inline]
     pub(super) fn claim(&self, n: u64) -> Result<Claim, Refused> {
-        if self.has_queue() {
+        if !self.line.is_open() {
             return self.refuse();
         }
         self.tail.0.claim(n, &self.head.0, self.capacity)
     }
 
-    /// Reserves room without places, if there is some and nobody waits for it.
+    /// Reserves room without places, if there is some, and nobody has waited too long for it.
     pub(super) fn reserve(&self, n: u64) -> Result<(), Refused> {
-        if self.has_queue() {
+        if !self.line.is_open() {
             return self.refuse();
         }
         self.reserve_now(n)
@@ -106,6 +159,10 @@ impl Room {
 
     fn reserve_now(&self, n: u64) -> Result<(), Refused> {
         self.tail.0.reserve(n, &self.head.0, self.capacity)
+    }
+
+    fn has_room(&self, n: u64) -> bool {
+        self.tail.0.has_room(n, &self.head.0, self.capacity)
     }
 
     #[cold]
@@ -116,12 +173,6 @@ impl Room {
         } else {
             Refused::Full
         })
-    }
-
-    #[inline]
-    fn has_queue(&self) -> bool {
-        // ORDERING: Relaxed: a sender that sees it late goes before one that waits; those after it do not. Who frees room passes a fence first.
-        self.is_waited_for.load(Ordering::Relaxed)
     }
 
     /// Uses `sent` permits for places in a row, and gives others up, which is to be [told](Self::gave_up) when the places are full.
@@ -139,10 +190,16 @@ impl Room {
 
     /// Permits were given up: somebody may wait for the room.
     pub(super) fn gave_up(&self) {
-        // ORDERING: SeqCst, partner of the fence in `stand`: this gives what was given up, or the other finds it.
+        // ORDERING: SeqCst, partner of the fences in `stand` and `Line::answer`: this calls, or the other finds the room.
         fence(Ordering::SeqCst);
-        if self.has_queue() {
-            self.give();
+        self.call_any();
+    }
+
+    /// Whoever was called before: by who does not free room again soon, and has passed a fence since it did.
+    #[inline]
+    pub(super) fn call_any(&self) {
+        if self.line.has_queue() {
+            self.call_another();
         }
     }
 
@@ -150,56 +207,81 @@ impl Room {
     pub(super) fn wake_receiver(&self) {
         // SAFETY: the verdict says that RX_WAITING was set, and was taken away by the caller.
         let waker = unsafe { self.rx_waker.take() };
-        waker.wake();
+        shield(|| waker.wake());
     }
 
-    /// The receiver has come so far.
+    /// The receiver has come so far, by `n` messages.
     #[inline]
-    pub(super) fn received(&self, head: Position) {
+    pub(super) fn received(&self, head: Position, n: u64) {
         self.head.0.store(head);
         if self.capacity == UNBOUNDED {
             return;
         }
-        // ORDERING: SeqCst, partner of the fence in `stand`: this gives the room, or the other finds it.
+        // ORDERING: SeqCst, partner of the fences in `stand` and `Line::answer`: this calls, or the other finds the room.
         fence(Ordering::SeqCst);
-        if self.has_queue() {
-            self.give();
+        if self.line.has_queue() {
+            self.call_if_due(head, n);
         }
     }
 
-    /// Gives what room there is to those who wait.
     #[cold]
-    pub(super) fn give(&self) {
-        let mut wakers = Wakers::new();
-        loop {
-            let mut locked = self.queue.lock();
-            while !wakers.is_full() && self.give_to_first(&mut locked) {
-                locked
-                    .wake_front()
-                    .into_iter()
-                    .for_each(|waker| wakers.push(waker));
-            }
-            self.note_end(&locked);
-            drop(locked);
-            if !wakers.is_full() {
-                return wakers.wake_all();
-            }
-            wakers.wake_all();
+    fn call_if_due(&self, head: Position, n: u64) {
+        if self.line.has_to_call() {
+            self.call();
+        } else if head.to_number() % CALL_AGAIN < n {
+            self.call_another();
         }
     }
 
-    fn give_to_first(&self, locked: &mut Locked<'_, (), Ask>) -> bool {
-        let (_, Some(first)) = locked.front() else {
-            return false;
-        };
-        first.is_granted = self.reserve_now(first.wanted).is_ok();
-        first.is_granted
+    /// Calls the first in line, if there is room for it.
+    #[cold]
+    fn call(&self) {
+        let mut locked = self.queue.lock();
+        let called = self.call_first(&mut locked);
+        drop(locked);
+        wake(called);
     }
 
-    fn note_end(&self, locked: &Locked<'_, (), Ask>) {
-        if locked.is_empty() {
-            // ORDERING: Relaxed: by the lock, for who waits; the others may see it late.
-            self.is_waited_for.store(false, Ordering::Relaxed);
+    /// Who is on the way may not come for long.
+    #[cold]
+    fn call_another(&self) {
+        if self.line.answer() {
+            self.call();
+        }
+    }
+
+    /// Returns who is to be woken when the lock is gone.
+    #[must_use = "it is on the way, and has to be woken"]
+    fn call_first(&self, locked: &mut Locked<'_, (), Ask>) -> Option<Waker> {
+        if self.line.is_called() {
+            return None;
+        }
+        let ((), first) = locked.front();
+        let ask = first?;
+        if ask.is_impatient() {
+            self.reserve_now(ask.wanted).ok()?;
+            ask.is_reserved = true;
+        } else if !self.has_room(ask.wanted) {
+            self.line.note(ask.lose());
+            return None;
+        }
+        // Before it can see that it was woken, and answers.
+        self.line.call();
+        let called = locked.wake_front();
+        self.note_first(locked);
+        called
+    }
+
+    fn note_first(&self, locked: &mut Locked<'_, (), Ask>) {
+        let ((), first) = locked.front();
+        self.line
+            .note(first.map_or(First::Nobody, |ask| ask.as_first()));
+    }
+
+    /// Who was called needs no call any more: the next one may.
+    fn answer(&self) {
+        if self.line.answer() && self.has_room(1) {
+            self.call();
         }
     }
 
@@ -215,7 +297,7 @@ impl Room {
                 };
                 wakers.push(waker);
             }
-            self.note_end(&locked);
+            self.note_first(&mut locked);
             drop(locked);
             if !wakers.is_full() {
                 return wakers.wake_all();
@@ -224,11 +306,12 @@ impl Room {
         }
     }
 
-    /// Waits for `n` permits. Behind those who wait already.
+    /// Waits for `n` permits.
     pub(super) fn acquire(&self, n: u64) -> Acquire<'_> {
         let ask = Ask {
             wanted: n,
-            is_granted: false,
+            losses: 0,
+            is_reserved: false,
         };
         Acquire {
             room: self,
@@ -236,34 +319,107 @@ impl Room {
         }
     }
 
-    /// The first poll of who waits.
+    /// Stands in line, or finds room after all.
+    #[cold]
     fn stand<'r>(
         &'r self,
-        mut wait: Pin<&mut Wait<'r, (), Ask>>,
+        mut wait: Pin<&mut Waiting<'r>>,
         waker: &Waker,
+        comer: Comer,
     ) -> Poll<Result<(), Refused>> {
         let waker = waker.clone();
-        let wanted = wait.as_mut().value().wanted;
         let mut locked = self.queue.lock();
-        if !self.has_queue() {
-            // ORDERING: Relaxed: ordered by the fence.
-            self.is_waited_for.store(true, Ordering::Relaxed);
-            // ORDERING: SeqCst, partner of the fences in `received` and `gave_up`.
-            fence(Ordering::SeqCst);
-        }
-        let at_once = if locked.is_empty() {
-            self.reserve_now(wanted)
-        } else {
-            self.refuse()
-        };
-        if at_once == Err(Refused::Full) {
-            wait.enqueue(&mut locked, waker);
+        let found = self.look_again(wait.as_mut().value(), &locked, comer);
+        if found == Err(Refused::Full) {
+            match comer {
+                Comer::New => wait.enqueue(&mut locked, waker),
+                Comer::Called => {
+                    wait.as_mut().rearm();
+                    wait.enqueue_front(&mut locked, waker);
+                }
+            }
             return Poll::Pending;
         }
-        self.note_end(&locked);
+        wait.rearm();
+        self.note_first(&mut locked);
+        let called = self.call_left(&mut locked);
         drop(locked);
         drop(waker);
-        Poll::Ready(at_once)
+        wake(called);
+        Poll::Ready(found)
+    }
+
+    /// Under the lock. Full only after it was said that the caller stands there, which it has to before it lets go of the lock.
+    fn look_again(
+        &self,
+        ask: &mut Ask,
+        locked: &Locked<'_, (), Ask>,
+        comer: Comer,
+    ) -> Result<(), Refused> {
+        match comer {
+            Comer::New if !locked.is_empty() => return self.refuse(),
+            Comer::New => {
+                self.line.note(First::Patient);
+                // ORDERING: SeqCst, partner of the fences in `received` and `gave_up`: those call, or this finds the room.
+                fence(Ordering::SeqCst);
+            }
+            Comer::Called => {
+                self.line.note(ask.lose());
+                let _others = self.line.answer();
+            }
+        }
+        self.reserve_now(ask.wanted)
+    }
+
+    /// Who was called tries.
+    fn come<'r>(
+        &'r self,
+        mut wait: Pin<&mut Waiting<'r>>,
+        waker: &Waker,
+    ) -> Poll<Result<(), Refused>> {
+        let ask = wait.as_mut().value();
+        let found = if std::mem::take(&mut ask.is_reserved) {
+            Ok(())
+        } else {
+            self.reserve_now(ask.wanted)
+        };
+        if found == Err(Refused::Full) {
+            return self.stand(wait, waker, Comer::Called);
+        }
+        wait.rearm();
+        self.answer();
+        Poll::Ready(found)
+    }
+
+    /// Of the room that is left by who does not need to stand in line, or does not any more.
+    fn call_left(&self, locked: &mut Locked<'_, (), Ask>) -> Option<Waker> {
+        self.has_room(1).then(|| self.call_first(locked)).flatten()
+    }
+
+    #[cold]
+    fn leave<'r>(&'r self, mut wait: Pin<&mut Waiting<'r>>) {
+        if wait.phase() == Phase::Waiting {
+            let mut locked = self.queue.lock();
+            let waker = wait.as_mut().leave(&mut locked);
+            if waker.is_some() {
+                self.note_first(&mut locked);
+                let called = self.call_left(&mut locked);
+                drop(locked);
+                drop(waker);
+                return wake(called);
+            }
+        }
+        let ask = wait.value();
+        if std::mem::take(&mut ask.is_reserved) {
+            self.give_up(ask.wanted);
+        }
+        self.answer();
+    }
+}
+
+fn wake(called: Option<Waker>) {
+    if let Some(waker) = called {
+        shield(|| waker.wake());
     }
 }
 
@@ -278,27 +434,9 @@ pin_project! {
     impl PinnedDrop for Acquire<'_> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.room.leave(this.wait);
-        }
-    }
-}
-
-impl Room {
-    fn leave<'r>(&'r self, mut wait: Pin<&mut Wait<'r, (), Ask>>) {
-        if wait.phase() == Phase::Idle {
-            return;
-        }
-        let mut locked = self.queue.lock();
-        let waker = wait.as_mut().leave(&mut locked);
-        self.note_end(&locked);
-        drop(locked);
-        drop(waker);
-        let ask = wait.value();
-        if std::mem::take(&mut ask.is_granted) {
-            let wanted = ask.wanted;
-            self.give_up(wanted);
-        } else if self.has_queue() {
-            self.give();
+            if this.wait.phase() != Phase::Idle {
+                this.room.leave(this.wait);
+            }
         }
     }
 }
@@ -308,20 +446,15 @@ impl Future for Acquire<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.wait.phase() == Phase::Idle {
-            let stood = this.room.stand(this.wait, cx.waker());
-            if stood.is_pending() {
-                wait_reason::note(WaitReason::Send);
-            }
-            return stood;
-        }
-        ready!(this.wait.as_mut().poll(cx, WaitReason::Send));
-        let is_granted = std::mem::take(&mut this.wait.as_mut().value().is_granted);
-        this.wait.rearm();
-        Poll::Ready(if is_granted {
-            Ok(())
+        let polled = if this.wait.phase() == Phase::Idle {
+            this.room.stand(this.wait, cx.waker(), Comer::New)
         } else {
-            Err(Refused::Closed)
-        })
+            ready!(this.wait.as_mut().poll(cx, WaitReason::Send));
+            this.room.come(this.wait, cx.waker())
+        };
+        if polled.is_pending() {
+            wait_reason::note(WaitReason::Send);
+        }
+        polled
     }
 }

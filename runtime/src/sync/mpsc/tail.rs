@@ -210,6 +210,19 @@ impl Tail {
         self.take_room(n, head, capacity, reserved).map(drop)
     }
 
+    /// Whether there is room for `n`, if nobody takes it.
+    pub(super) fn has_room(&self, n: u64, head: &Head, capacity: u64) -> bool {
+        loop {
+            // ORDERING: Relaxed: who relies upon it has passed a fence, or has a lock.
+            let now = Word(self.word.load(Ordering::Relaxed));
+            match self.room(now, n, head, capacity) {
+                Room::Enough => return true,
+                Room::Full => return false,
+                Room::Stale => {}
+            }
+        }
+    }
+
     #[inline]
     fn take_room(
         &self,

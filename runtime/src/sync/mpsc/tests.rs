@@ -138,30 +138,130 @@ fn a_receiver_that_goes_away_takes_its_waker_along() {
 }
 
 #[test]
-fn senders_that_wait_get_room_in_order() {
-    let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(1));
-    sender.try_send(0).unwrap();
-    let mut first = pin!(sender.send(1));
-    let mut second = pin!(sender.send(2));
-    assert!(poll(first.as_mut(), &count).is_pending());
-    assert!(poll(second.as_mut(), &count).is_pending());
-    for (number, woken_by_now) in [(0, 1), (1, 2)] {
-        assert_eq!(receiver.try_recv(), Ok(number));
-        assert_eq!(woken(&count), woken_by_now);
-        // The room is theirs, in their order.
-        assert_eq!(sender.try_send(7), Err(TrySendError::Full(7)));
-        assert_eq!(poll(first.as_mut(), &count).is_ready(), number == 0);
-        if number == 0 {
-            assert!(poll(second.as_mut(), &count).is_pending());
-            first.set(sender.send(3));
-            assert!(poll(first.as_mut(), &count).is_pending());
-        } else {
-            assert!(poll(second.as_mut(), &count).is_ready());
+fn senders_that_wait_are_called_in_order_and_one_at_a_time() {
+    let (sender, mut receiver) = channel(3);
+    (0..3).for_each(|number| sender.try_send(number).unwrap());
+    let counts: [Arc<Count>; 4] = Default::default();
+    let mut sends: Vec<_> = (3..)
+        .map(|number| Box::pin(sender.send(number)))
+        .take(4)
+        .collect();
+    for (send, count) in sends.iter_mut().zip(&counts) {
+        assert!(poll(send.as_mut(), count).is_pending());
+    }
+    (0..3).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number)));
+    for called in 0..3 {
+        let by_now = counts.each_ref().map(woken);
+        assert_eq!(by_now.iter().sum::<usize>(), called + 1);
+        assert_eq!(by_now[called], 1);
+        assert!(poll(sends[called].as_mut(), &counts[called]).is_ready());
+    }
+    // There is no room for the fourth.
+    assert_eq!(woken(&counts[3]), 0);
+    assert_eq!(receiver.try_recv(), Ok(3));
+    assert!(poll(sends[3].as_mut(), &counts[3]).is_ready());
+    (4..7).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number)));
+}
+
+/// Each time that one of them is called another was there before, for as long as it may.
+#[test]
+fn each_sender_that_waits_is_overtaken_a_few_times_and_no_more() {
+    const SENDERS: usize = 5;
+    for capacity in [1, 3, 40] {
+        let (sender, mut receiver) = channel(capacity);
+        (0..capacity).for_each(|_| sender.try_send("first").unwrap());
+        let counts: [Arc<Count>; SENDERS] = Default::default();
+        let mut sends: Vec<_> = counts
+            .iter()
+            .map(|_| Box::pin(sender.send("waited")))
+            .collect();
+        for (send, count) in sends.iter_mut().zip(&counts) {
+            assert!(poll(send.as_mut(), count).is_pending());
+        }
+        for waiting in 0..SENDERS {
+            let mut overtaken = 0;
+            loop {
+                assert!(receiver.try_recv().is_ok());
+                overtaken += usize::from(sender.try_send("overtook").is_ok());
+                if poll(sends[waiting].as_mut(), &counts[waiting]).is_ready() {
+                    break;
+                }
+            }
+            assert_eq!(overtaken, usize::from(super::room::PATIENCE));
+            assert_eq!(woken(&counts[waiting]), overtaken + 1);
         }
     }
-    assert_eq!(receiver.try_recv(), Ok(2));
-    assert!(poll(first.as_mut(), &count).is_ready());
-    assert_eq!(receiver.try_recv(), Ok(3));
+}
+
+/// Those who ask for little do not keep the room from growing to what another needs, for ever.
+#[test]
+fn who_reserves_many_is_overtaken_a_few_times_and_no_more() {
+    let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(8));
+    (0..8).for_each(|_| sender.try_send(0).unwrap());
+    let mut many = Box::pin(sender.reserve_many(8));
+    assert!(poll(many.as_mut(), &count).is_pending());
+    let mut overtaken = 0;
+    for received in 1.. {
+        assert_eq!(receiver.try_recv(), Ok(0));
+        if woken(&count) > 0 {
+            assert_eq!(received, 8 + overtaken);
+            break;
+        }
+        overtaken += usize::from(sender.try_send(0).is_ok());
+    }
+    // The last time that it lost, the one that came found the line closed.
+    assert_eq!(overtaken, usize::from(super::room::PATIENCE) - 1);
+    let Poll::Ready(Ok(permits)) = poll(many.as_mut(), &count) else {
+        panic!("the room is its own")
+    };
+    assert_eq!(permits.len(), 8);
+    drop(permits);
+    assert_eq!((sender.capacity(), sender.try_send(1)), (8, Ok(())));
+}
+
+/// One that was called and is not polled, as in a `select!` that has something else to do.
+#[test]
+fn one_that_was_called_and_does_not_come_holds_up_nobody_for_long() {
+    let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(2));
+    (0..2).for_each(|number| sender.try_send(number).unwrap());
+    let mut stays = Box::pin(sender.send(9));
+    let mut sends: Vec<_> = (2..5).map(|number| Box::pin(sender.send(number))).collect();
+    assert!(poll(stays.as_mut(), &count).is_pending());
+    for send in &mut sends {
+        assert!(poll(send.as_mut(), &count).is_pending());
+    }
+    (0..2).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number)));
+    assert_eq!(woken(&count), 1);
+    assert!(poll_recv(&mut receiver, &count).is_pending());
+    assert_eq!(woken(&count), 2);
+    // From here on the one calls the next.
+    assert!(poll(sends[0].as_mut(), &count).is_ready());
+    assert!(poll(sends[1].as_mut(), &count).is_ready());
+    (2..4).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number)));
+    assert!(poll(sends[2].as_mut(), &count).is_ready());
+    assert!(poll(stays.as_mut(), &count).is_ready());
+    assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(4), Ok(9)));
+}
+
+/// Nor does it if the receiver never waits, since somebody else sends on and on.
+#[test]
+fn one_that_was_called_and_does_not_come_is_not_waited_for() {
+    for batch in [1, 2] {
+        let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(2));
+        (0..2).for_each(|_| sender.try_send(0).unwrap());
+        let mut stays = Box::pin(sender.send(0));
+        let mut sending = Box::pin(sender.send(1));
+        assert!(poll(stays.as_mut(), &Arc::default()).is_pending());
+        assert!(poll(sending.as_mut(), &count).is_pending());
+        let (mut called, mut messages) = (0, Vec::new());
+        while poll(sending.as_mut(), &count).is_pending() {
+            block_on(receiver.recv_many(&mut messages, batch));
+            (0..batch).for_each(|_| _ = sender.try_send(0));
+            called += 1;
+            assert!(called < 10_000, "it waits for ever");
+        }
+        assert!(poll(stays.as_mut(), &count).is_pending());
+    }
 }
 
 /// Room was given when the receiver had taken half of the capacity, or waited itself: one that took a single message and waited for its sender waited for ever.
@@ -181,11 +281,13 @@ fn one_message_received_makes_room_for_one() {
 #[test]
 fn a_sender_that_gives_up_lets_those_behind_it_through() {
     let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(2));
+    sender.try_send(7).unwrap();
     sender.try_send(0).unwrap();
     let mut many = Box::pin(sender.reserve_many(2));
     let mut one = pin!(sender.send(1));
     assert!(poll(many.as_mut(), &count).is_pending());
     assert!(poll(one.as_mut(), &count).is_pending());
+    assert_eq!(receiver.try_recv(), Ok(7));
     // There is room for one, but who wants two is first.
     assert_eq!(woken(&count), 0);
     drop(many);
@@ -266,19 +368,43 @@ fn permits_outlive_a_close_and_the_receiver_waits_for_them() {
     }
 }
 
-/// A send that was given room, and is dropped after the channel was closed, gives the last permit up: the receiver waits for that.
+/// A send that room was reserved for, and is dropped after the channel was closed, gives the last permit up: the receiver waits for that.
 #[test]
 fn a_cancelled_send_may_be_what_the_end_waits_for() {
     let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(1));
     sender.try_send(0).unwrap();
     let mut sending = Box::pin(sender.send(1));
     assert!(poll(sending.as_mut(), &count).is_pending());
+    for called in 1..=usize::from(super::room::PATIENCE) {
+        assert_eq!((receiver.try_recv(), sender.try_send(0)), (Ok(0), Ok(())));
+        assert_eq!(woken(&count), called);
+        assert!(poll(sending.as_mut(), &count).is_pending());
+    }
+    let called = woken(&count) + 1;
     assert_eq!(receiver.try_recv(), Ok(0));
+    assert_eq!((woken(&count), sender.capacity()), (called, 0));
     receiver.close();
     assert!(poll_recv(&mut receiver, &count).is_pending());
     drop(sending);
-    assert_eq!(woken(&count), 2);
+    assert_eq!(woken(&count), called + 1);
     assert_eq!(poll_recv(&mut receiver, &count), Poll::Ready(None));
+}
+
+/// Room that it was called for is not its own yet.
+#[test]
+fn one_that_was_called_before_the_end_does_not_send_after_it() {
+    let (count, (sender, mut receiver)) = (Arc::<Count>::default(), channel(1));
+    sender.try_send(0).unwrap();
+    let mut sending = Box::pin(sender.send(1));
+    assert!(poll(sending.as_mut(), &count).is_pending());
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert_eq!(woken(&count), 1);
+    receiver.close();
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    assert_eq!(
+        poll(sending.as_mut(), &count),
+        Poll::Ready(Err(SendError(1)))
+    );
 }
 
 #[test]

@@ -171,6 +171,7 @@ impl<T> UnboundedReceiver<T> {
     /// # Panics
     ///
     /// Within a task, if it has to wait and no thread can be started to take over the worker.
+    #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
         match self.try_recv() {
             Ok(message) => Some(message),
@@ -184,6 +185,7 @@ impl<T> UnboundedReceiver<T> {
     /// # Panics
     ///
     /// Within a task, if it has to wait and no thread can be started to take over the worker.
+    #[track_caller]
     pub fn blocking_recv_many(&mut self, messages: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(messages, limit))
     }

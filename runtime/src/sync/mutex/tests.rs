@@ -1,9 +1,12 @@
 //! One step at a time, on one thread; also under Miri. Races are in `loom_tests.rs`.
 
-use super::super::testing::Polled;
+use super::super::testing::{Polled, poll_once, poll_with_a_waker_that_panics};
 use super::*;
 use crate::util::budget;
+use std::alloc::{Layout, dealloc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 
 #[test]
@@ -162,6 +165,77 @@ fn a_panic_unlocks() {
     }));
     assert!(panics.is_err());
     assert!(mutex.raw.is_idle());
+}
+
+/// Of those who are called, who are handed the lock, and who leave then.
+#[test]
+fn a_waker_that_panics_does_not_hit_who_unlocks() {
+    for mutex in [Mutex::new(()), Mutex::new_fair(())] {
+        let guard = mutex.try_lock().unwrap();
+        let mut waiting = [(); 2].map(|()| Box::pin(mutex.lock()));
+        for one in &mut waiting {
+            assert!(poll_with_a_waker_that_panics(one).is_pending());
+        }
+        drop(guard);
+        let [first, mut second] = waiting;
+        drop(first);
+        assert!(poll_once(&mut second).is_ready());
+        drop(second);
+        assert!(mutex.raw.is_idle());
+    }
+}
+
+/// A clone of the waker panics while it stands for its next wait.
+#[test]
+fn a_waker_that_cannot_be_cloned_leaves_the_lock_to_others() {
+    let mutex = Mutex::new(());
+    let guard = mutex.try_lock().unwrap();
+    let mut first = Box::pin(mutex.lock());
+    let mut second = Polled::new(mutex.lock());
+    assert!(poll_once(&mut first).is_pending() && second.ready().is_none());
+    drop(guard);
+    let barges = mutex.try_lock().unwrap();
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        first.as_mut().poll(&mut Context::from_waker(&no_clones()))
+    }));
+    assert!(polled.is_err());
+    drop(first);
+    drop(barges);
+    drop(second.expect_ready());
+    assert!(mutex.raw.is_idle());
+}
+
+/// A waker whose clone panics.
+fn no_clones() -> Waker {
+    const TABLE: RawWakerVTable =
+        RawWakerVTable::new(|_| panic!("as planned"), |_| (), |_| (), |_| ());
+    // SAFETY: the functions look at no data.
+    unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) }
+}
+
+/// Its node stays in the list for ever, and so does what that is in; who comes after it is served all the same.
+#[test]
+fn a_wait_that_is_forgotten_is_leaked_and_no_more() {
+    let mutex = Box::new(Mutex::new(1));
+    let guard = mutex.try_lock().unwrap();
+    let mut forgotten = Box::pin(mutex.lock());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(forgotten.as_mut().poll(&mut cx).is_pending());
+    let layout = Layout::for_value(&*forgotten);
+    // SAFETY: it is not moved; it is forgotten.
+    let memory = Box::into_raw(unsafe { Pin::into_inner_unchecked(forgotten) }).cast::<u8>();
+    let mut leaves = Polled::new(mutex.lock());
+    assert!(leaves.ready().is_none());
+    drop(leaves);
+    drop(guard);
+    assert!(mutex.try_lock().is_ok());
+    // Moved with a node in its list.
+    let moved = *mutex;
+    assert!(moved.try_lock().is_ok());
+    assert_eq!(moved.into_inner(), 1);
+    // Since Miri would complain of the leak.
+    // SAFETY: it came from a box of this layout, and nobody reaches it any more.
+    unsafe { dealloc(memory, layout) };
 }
 
 #[test]

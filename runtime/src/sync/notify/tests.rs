@@ -1,7 +1,7 @@
 //! What each side may do, by itself and against the others: on real threads, under Miri, and under loom (`loom_*`).
 
 use super::*;
-use crate::sync::counting::{Count, poll, poll_once};
+use crate::sync::testing::{Count, poll, poll_once};
 
 fn is_ready(notified: &mut Pin<Box<Notified<'_>>>) -> bool {
     poll_once(notified).is_ready()
@@ -16,6 +16,7 @@ fn waiting(notify: &Notify) -> Pin<Box<Notified<'_>>> {
 #[cfg(not(any(loom, shuttle)))]
 mod real {
     use super::*;
+    use crate::sync::testing::poll_with_a_waker_that_panics;
     use crate::util::block_on::block_on;
 
     #[test]
@@ -189,6 +190,29 @@ mod real {
             call(&notify);
             assert!(is_ready(&mut wait));
         }
+    }
+
+    /// Neither who notifies nor who passes a notification on, as in a destructor, is hit by it.
+    #[test]
+    fn a_waker_that_panics_is_no_matter_of_who_notifies() {
+        for notify_it in [
+            Notify::notify_one,
+            Notify::notify_last,
+            Notify::notify_waiters,
+        ] {
+            let notify = Notify::new();
+            let mut wait = Box::pin(notify.notified());
+            assert!(poll_with_a_waker_that_panics(&mut wait).is_pending());
+            notify_it(&notify);
+            assert!(is_ready(&mut wait));
+        }
+        let notify = Notify::new();
+        let notified = waiting(&notify);
+        let mut next = Box::pin(notify.notified());
+        assert!(poll_with_a_waker_that_panics(&mut next).is_pending());
+        notify.notify_one();
+        drop(notified);
+        assert!(is_ready(&mut next));
     }
 
     /// In the first round of a call that has two.

@@ -1,13 +1,14 @@
 //! Each way in which a turn may end, against each way to wait for it: on real threads, under Miri, and under loom (`loom_*`).
 
 use super::*;
-use crate::sync::counting::{Count, poll, poll_once};
+use crate::sync::testing::{Count, poll, poll_once};
 use std::future::{pending, ready};
 use std::sync::Arc;
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {
     use super::*;
+    use crate::sync::testing::poll_with_a_waker_that_panics;
     use crate::util::block_on::block_on;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -78,6 +79,18 @@ mod real {
         assert_eq!(count.woken(), 5);
         assert_eq!(poll(&mut waits, &count), Poll::Ready(Ok(&2)));
         assert_eq!(poll(&mut looks, &count), Poll::Ready(&2));
+    }
+
+    /// The turn is passed on in a destructor, maybe while a panic unwinds: a second one would abort.
+    #[test]
+    fn a_waker_that_panics_does_not_hit_who_passes_the_turn_on() {
+        let cell = OnceCell::new();
+        let mut making = Box::pin(cell.get_or_init(pending));
+        let mut waits = Box::pin(cell.get_or_init(|| ready(1)));
+        assert!(poll_once(&mut making).is_pending());
+        assert!(poll_with_a_waker_that_panics(&mut waits).is_pending());
+        drop(making);
+        assert_eq!(poll_once(&mut waits), Poll::Ready(&1));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::state::{Ended, OneSide, Rx, Seen, Side, State, Tx};
 use crate::sys::sync::UnsafeCell;
+use crate::util::shield::shield;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::num::NonZero;
@@ -239,7 +240,7 @@ impl<T, S: OneSide> End<T, S> {
         // SAFETY: the waker is there, says the bit, and this side's to move out.
         let waker = unsafe { cell.take_waker(S::SIDE.other()) };
         cell.state.waker_taken(S::SIDE, seen);
-        waker.wake();
+        shield(|| waker.wake());
     }
 }
 

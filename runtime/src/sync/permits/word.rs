@@ -9,14 +9,14 @@
 //! | method | by whom | bits it writes |
 //! |---|---|---|
 //! | `take` | anybody | permits, only while QUEUED is not set |
-//! | `give` | anybody | permits |
+//! | `give`, `add` | anybody | permits |
 //! | `take_or_announce`, `forget`, `grant`, `queue_is_empty`, `close` | who has the queue's lock | all |
 //!
 //! So who has the lock, and sees QUEUED, knows that the permits become no fewer.
 
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most permits there can be: what is added while so many are there is noticed before it runs into the other end.
+/// The most permits there can be: what is given while so many are there is noticed before it runs into the other end.
 pub(crate) const MAX: usize = usize::MAX >> 3;
 
 const CLOSED: usize = 1;
@@ -34,6 +34,33 @@ pub(crate) enum Refused {
     Closed,
     /// There are too few, or somebody waits for them already.
     TooFew,
+}
+
+/// What has become of permits that were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "if somebody waits, it is to be handed out"]
+pub(super) enum Given {
+    Kept,
+    /// The caller has to hand out.
+    SomebodyWaits,
+    /// There are more than [`MAX`] now: the caller has to [forget](Word::forget) as many, at once. (There is room in the word for that long: others may have given
+    /// up to as many again.)
+    TooMany,
+}
+
+/// There would be more than [`MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+impl Given {
+    /// By what the word was before.
+    fn of(before: usize) -> Self {
+        if before & QUEUED == 0 {
+            Self::Kept
+        } else {
+            Self::SomebodyWaits
+        }
+    }
 }
 
 fn available(word: usize) -> usize {
@@ -103,22 +130,26 @@ impl Word {
         }
     }
 
-    /// True if somebody waits, so that the caller has to hand out.
-    ///
-    /// # Panics
-    ///
-    /// If there are more than [`MAX`] now.
     #[inline]
-    #[must_use = "if somebody waits, it is to be handed out"]
-    pub(super) fn give(&self, permits: usize) -> bool {
+    pub(super) fn give(&self, permits: usize) -> Given {
         // ORDERING: Release, partner of the Acquire in `take` and `grant`: what was done with the permits, to who has them next. All that changes the word after it is
         // read-modify-write, so that it reaches also who takes after others have given and taken.
         let before = self.0.fetch_add(permits * ONE, Ordering::Release);
-        assert!(
-            before / ONE + permits <= MAX,
-            "more permits than there can be: {MAX}"
-        );
-        before & QUEUED != 0
+        if before / ONE + permits > MAX {
+            return Given::TooMany;
+        }
+        Given::of(before)
+    }
+
+    /// Changes nothing if there would be more than [`MAX`].
+    pub(super) fn add(&self, permits: usize) -> Result<Given, TooMany> {
+        let add = |word: usize| {
+            let sum = (word / ONE).checked_add(permits)?;
+            (sum <= MAX).then(|| word + permits * ONE)
+        };
+        // ORDERING: Release, as in `give`; the load only says what to add to.
+        let added = (self.0).fetch_update(Ordering::Release, Ordering::Relaxed, add);
+        added.map(Given::of).map_err(|_word| TooMany)
     }
 
     /// On behalf of the first in the list. False if there are too few, or it is closed.

@@ -41,6 +41,13 @@ impl<T: ?Sized> OwnedRwLockReadGuard<T> {
 }
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
+    /// As `new`; `part` is in the value that the lock protects.
+    pub(super) fn of_part(lock: Arc<RwLock<T>>, part: *const U) -> Self {
+        Self::of(Held(lock), part)
+    }
+}
+
+impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     /// `part` is in the value that the lock protects.
     fn of(held: Held<T>, part: *const U) -> Self {
         Self {

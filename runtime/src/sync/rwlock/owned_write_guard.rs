@@ -15,6 +15,16 @@ struct Held<T: ?Sized> {
     ends_write: bool,
 }
 
+impl<T: ?Sized> Held<T> {
+    /// Gives back all permits but one, which is the caller's.
+    fn into_read(mut self) -> Arc<RwLock<T>> {
+        let lock = self.lock.clone();
+        self.ends_write = false;
+        lock.downgrade();
+        lock
+    }
+}
+
 impl<T: ?Sized> Drop for Held<T> {
     fn drop(&mut self) {
         if self.ends_write {
@@ -88,19 +98,37 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// Reads from now on, and lets others read; nobody writes in between. See [`RwLockWriteGuard::downgrade`](super::RwLockWriteGuard::downgrade).
-    pub fn downgrade(mut self) -> OwnedRwLockReadGuard<T> {
-        let lock = self.held.lock.clone();
-        self.held.ends_write = false;
-        lock.downgrade();
-        OwnedRwLockReadGuard::new(lock)
+    pub fn downgrade(self) -> OwnedRwLockReadGuard<T> {
+        OwnedRwLockReadGuard::new(self.held.into_read())
     }
 
-    /// As [`downgrade`](Self::downgrade), to a reader of a part.
+    /// As [`downgrade`](Self::downgrade), to a reader of a part. Others read when `part` has returned.
     pub fn downgrade_map<U: ?Sized>(
         this: Self,
         part: impl FnOnce(&T) -> &U,
     ) -> OwnedRwLockReadGuard<T, U> {
-        OwnedRwLockReadGuard::map(this.downgrade(), part)
+        let part: *const U = part(&this);
+        OwnedRwLockReadGuard::of_part(this.held.into_read(), part)
+    }
+
+    /// As [`downgrade`](Self::downgrade), to a reader of a part if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, which writes still, if there is no such part.
+    pub fn try_downgrade_map<U: ?Sized>(
+        this: Self,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<OwnedRwLockReadGuard<T, U>, Self> {
+        match part(&this).map(|part| part as *const U) {
+            Some(part) => Ok(OwnedRwLockReadGuard::of_part(this.held.into_read(), part)),
+            None => Err(this),
+        }
+    }
+
+    /// The same right as one to a part, namely to all of it. It cannot be made into a reader's any more.
+    pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
+        OwnedRwLockMappedWriteGuard::of(this.held, this.value)
     }
 
     /// The lock it is of.

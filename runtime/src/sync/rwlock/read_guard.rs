@@ -31,7 +31,8 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
         Self::of(&lock.permits, lock.shared())
     }
 
-    fn of(permits: &'a Permits, part: *const T) -> Self {
+    /// As `new`; `part` is in the value that the permits protect.
+    pub(super) fn of(permits: &'a Permits, part: *const T) -> Self {
         Self {
             permits,
             part,

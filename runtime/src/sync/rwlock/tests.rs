@@ -2,6 +2,7 @@
 
 use super::super::testing::Polled;
 use super::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 #[test]
@@ -124,6 +125,82 @@ fn owned_guards_keep_the_lock() {
         *OwnedRwLockWriteGuard::downgrade_map(part, |pair| &pair.1),
         2
     );
+}
+
+/// The part is looked for while nobody else reads; if there is none, the guard writes on.
+#[test]
+fn a_writer_becomes_a_reader_of_a_part_if_there_is_one() {
+    let lock = Arc::new(RwLock::new(vec![1]));
+    let nobody_reads = |list: &[u8]| {
+        assert!(lock.try_read().is_err());
+        list.len()
+    };
+    let guard = lock.try_write().unwrap();
+    let guard = RwLockWriteGuard::try_downgrade_map(guard, |list| list.get(nobody_reads(list)));
+    let mut guard = guard.unwrap_err();
+    guard.push(2);
+    let guard = RwLockWriteGuard::try_downgrade_map(guard, |list| list.get(1)).unwrap();
+    assert_eq!((*guard, lock.try_read().unwrap().len()), (2, 2));
+    assert!(lock.try_write().is_err());
+    drop(guard);
+    let guard = RwLockWriteGuard::downgrade_map(lock.try_write().unwrap(), |list| {
+        &list[nobody_reads(list) - 1]
+    });
+    assert_eq!(*guard, 2);
+    drop(guard);
+
+    let guard = lock.clone().try_write_owned().unwrap();
+    let guard = OwnedRwLockWriteGuard::try_downgrade_map(guard, |list| list.get(9));
+    let mut guard = guard.unwrap_err();
+    guard.push(3);
+    let guard = OwnedRwLockWriteGuard::try_downgrade_map(guard, |list| list.get(2)).unwrap();
+    assert_eq!((*guard, lock.try_read().unwrap().len()), (3, 3));
+    drop(guard);
+    let guard =
+        OwnedRwLockWriteGuard::downgrade_map(lock.clone().try_write_owned().unwrap(), |l| {
+            &l[nobody_reads(l) - 1]
+        });
+    assert_eq!(*guard, 3);
+    assert!(lock.try_write().is_err());
+    drop(guard);
+    assert!(lock.try_write().is_ok());
+}
+
+#[test]
+fn a_part_may_be_all_of_it() {
+    let lock = Arc::new(RwLock::new(1));
+    let mut guard = RwLockWriteGuard::into_mapped(lock.try_write().unwrap());
+    *guard += 1;
+    assert!(lock.try_read().is_err());
+    drop(guard);
+    let mut guard = OwnedRwLockWriteGuard::into_mapped(lock.clone().try_write_owned().unwrap());
+    *guard += 1;
+    assert!(lock.try_read().is_err());
+    drop(guard);
+    assert_eq!(*lock.try_write().unwrap(), 3);
+}
+
+/// What looks for the part panics: the lock is free afterwards, once.
+#[test]
+fn a_panic_while_it_becomes_a_reader_unlocks() {
+    let lock = Arc::new(RwLock::new(1));
+    for owned in [false, true] {
+        let panics = catch_unwind(AssertUnwindSafe(|| {
+            fn panic(_: &i32) -> Option<&i32> {
+                panic!("as planned")
+            }
+            if owned {
+                let guard = lock.clone().try_write_owned().unwrap();
+                drop(OwnedRwLockWriteGuard::try_downgrade_map(guard, panic));
+            } else {
+                let guard = lock.try_write().unwrap();
+                drop(RwLockWriteGuard::try_downgrade_map(guard, panic));
+            }
+        }));
+        assert!(panics.is_err());
+        assert!(lock.try_write().is_ok());
+        assert_eq!(lock.permits.available(), READERS_MAX as usize);
+    }
 }
 
 #[test]

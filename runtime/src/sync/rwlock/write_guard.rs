@@ -68,7 +68,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         part: impl FnOnce(&mut T) -> &mut U,
     ) -> RwLockMappedWriteGuard<'a, U> {
         let part: *mut U = part(&mut this);
-        Self::into_mapped(this, part)
+        Self::into_part(this, part)
     }
 
     /// The same right, to a part of the value if there is one.
@@ -81,7 +81,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         part: impl FnOnce(&mut T) -> Option<&mut U>,
     ) -> Result<RwLockMappedWriteGuard<'a, U>, Self> {
         match part(&mut this).map(|part| part as *mut U) {
-            Some(part) => Ok(Self::into_mapped(this, part)),
+            Some(part) => Ok(Self::into_part(this, part)),
             None => Err(this),
         }
     }
@@ -103,13 +103,11 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # drop(reading);
     /// ```
     pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
-        let lock = self.lock;
-        mem::forget(self);
-        lock.downgrade();
-        RwLockReadGuard::new(lock)
+        let value = self.value.cast_const();
+        RwLockReadGuard::of(self.into_read(), value)
     }
 
-    /// As [`downgrade`](Self::downgrade), to a reader of a part.
+    /// As [`downgrade`](Self::downgrade), to a reader of a part. Others read when `part` has returned.
     ///
     /// # Examples
     ///
@@ -124,10 +122,53 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         this: Self,
         part: impl FnOnce(&T) -> &U,
     ) -> RwLockReadGuard<'a, U> {
-        RwLockReadGuard::map(this.downgrade(), part)
+        let part: *const U = part(&this);
+        RwLockReadGuard::of(this.into_read(), part)
     }
 
-    fn into_mapped<U: ?Sized>(this: Self, part: *mut U) -> RwLockMappedWriteGuard<'a, U> {
+    /// As [`downgrade`](Self::downgrade), to a reader of a part if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, which writes still, if there is no such part.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new(vec![1]);
+    /// let mut writing = lock.try_write().unwrap();
+    /// writing = RwLockWriteGuard::try_downgrade_map(writing, |list| list.get(1)).unwrap_err();
+    /// writing.push(2);
+    /// let second = RwLockWriteGuard::try_downgrade_map(writing, |list| list.get(1)).unwrap();
+    /// assert_eq!(*second, lock.try_read().unwrap()[1]);
+    /// ```
+    pub fn try_downgrade_map<U: ?Sized>(
+        this: Self,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<RwLockReadGuard<'a, U>, Self> {
+        match part(&this).map(|part| part as *const U) {
+            Some(part) => Ok(RwLockReadGuard::of(this.into_read(), part)),
+            None => Err(this),
+        }
+    }
+
+    /// The same right as one to a part, namely to all of it: where both kinds are to be of one type. It cannot be made into a reader's any more.
+    pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
+        let value = this.value;
+        Self::into_part(this, value)
+    }
+
+    /// Gives back all permits but one, which is the caller's.
+    fn into_read(self) -> &'a Permits {
+        let lock = self.lock;
+        mem::forget(self);
+        lock.downgrade();
+        &lock.permits
+    }
+
+    fn into_part<U: ?Sized>(this: Self, part: *mut U) -> RwLockMappedWriteGuard<'a, U> {
         let lock = this.lock;
         mem::forget(this);
         RwLockMappedWriteGuard::of(&lock.permits, lock.max_readers, part)
@@ -150,7 +191,7 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
         part: impl FnOnce(&mut T) -> &mut U,
     ) -> RwLockMappedWriteGuard<'a, U> {
         let part: *mut U = part(&mut this);
-        Self::into_mapped(this, part)
+        Self::into_part(this, part)
     }
 
     /// The same right, to a part of the part if there is one.
@@ -163,12 +204,12 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
         part: impl FnOnce(&mut T) -> Option<&mut U>,
     ) -> Result<RwLockMappedWriteGuard<'a, U>, Self> {
         match part(&mut this).map(|part| part as *mut U) {
-            Some(part) => Ok(Self::into_mapped(this, part)),
+            Some(part) => Ok(Self::into_part(this, part)),
             None => Err(this),
         }
     }
 
-    fn into_mapped<U: ?Sized>(this: Self, part: *mut U) -> RwLockMappedWriteGuard<'a, U> {
+    fn into_part<U: ?Sized>(this: Self, part: *mut U) -> RwLockMappedWriteGuard<'a, U> {
         let (permits, all) = (this.permits, this.all);
         mem::forget(this);
         RwLockMappedWriteGuard::of(permits, all, part)

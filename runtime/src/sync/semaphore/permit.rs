@@ -81,6 +81,12 @@ impl<'a> SemaphorePermit<'a> {
         Some(Self::new(self.semaphore, n))
     }
 
+    /// The semaphore they are of.
+    #[must_use]
+    pub fn semaphore(&self) -> &'a Semaphore {
+        self.semaphore
+    }
+
     /// How many permits they are.
     #[must_use]
     pub fn num_permits(&self) -> usize {

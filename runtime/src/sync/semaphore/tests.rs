@@ -1,10 +1,11 @@
 //! One step at a time, on one thread; also under Miri. Races are in `permits/loom_tests.rs`.
 
-use super::super::testing::Polled;
+use super::super::testing::{Polled, poll_once, poll_with_a_waker_that_panics};
 use super::*;
 use crate::util::budget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 #[test]
@@ -224,6 +225,49 @@ fn one_more_than_there_can_be() {
 #[should_panic(expected = "more permits than there can be")]
 fn one_more_than_there_can_be_is_added() {
     Semaphore::new(Semaphore::MAX_PERMITS).add_permits(1);
+}
+
+/// What was refused is not there afterwards, however often it is tried.
+#[test]
+fn what_is_too_much_is_not_added() {
+    let semaphore = Semaphore::new(Semaphore::MAX_PERMITS - 1);
+    for _ in 0..5 {
+        let panics = catch_unwind(AssertUnwindSafe(|| {
+            semaphore.add_permits(Semaphore::MAX_PERMITS)
+        }));
+        assert!(panics.is_err());
+        let all = Semaphore::MAX_PERMITS - 1;
+        assert_eq!(semaphore.available_permits(), all);
+    }
+    assert!(!semaphore.is_closed());
+}
+
+/// In the place of a permit that is out another one was added; a destructor must not panic for that.
+#[test]
+fn a_permit_that_comes_back_to_all_there_can_be_is_gone() {
+    let semaphore = Semaphore::new(Semaphore::MAX_PERMITS);
+    let permit = semaphore.try_acquire().unwrap();
+    semaphore.add_permits(1);
+    drop(permit);
+    assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
+}
+
+#[test]
+fn a_waker_that_panics_does_not_hit_who_gives_back() {
+    let semaphore = Semaphore::new(0);
+    let mut waiting = [(); 3].map(|()| Box::pin(semaphore.acquire()));
+    for one in &mut waiting {
+        assert!(poll_with_a_waker_that_panics(one).is_pending());
+    }
+    let [first, mut second, mut third] = waiting;
+    semaphore.add_permits(1);
+    drop(first);
+    match poll_once(&mut second) {
+        Poll::Ready(permit) => permit.unwrap().forget(),
+        Poll::Pending => panic!("the permit was lost"),
+    }
+    semaphore.close();
+    assert!(matches!(poll_once(&mut third), Poll::Ready(Err(_))));
 }
 
 #[test]

@@ -46,6 +46,26 @@ fn loom_watch_a_wait_that_is_given_up_takes_nothing_from_another() {
     });
 }
 
+/// Who has asked before a change, and looks under the lock after it, while another waits for the next one.
+#[test]
+fn loom_watch_who_finds_a_change_late_hides_nobody_who_waits() {
+    loom::model(|| {
+        let (sender, mut stays) = channel(0);
+        let mut late = stays.clone();
+        let coming = thread::spawn(move || {
+            let mut wait = Polled::new(late.changed());
+            wait.ready();
+        });
+        sender.send_replace(1);
+        assert_eq!(Polled::new(stays.changed()).ready(), Some(Ok(())));
+        let mut wait = Polled::new(stays.changed());
+        assert!(wait.ready().is_none());
+        sender.send_replace(2);
+        coming.join().unwrap();
+        assert_eq!(wait.expect_ready(), Ok(()));
+    });
+}
+
 #[test]
 fn loom_watch_two_changes_against_a_wait_and_a_look() {
     loom::model(|| {

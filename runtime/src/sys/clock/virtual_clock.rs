@@ -31,7 +31,11 @@ impl Hand {
     fn shows(self) -> Instant {
         match self {
             Self::At(at) => at,
-            Self::Moving { at, let_go } => at + SystemClock.now().saturating_duration_since(let_go),
+            Self::Moving { at, let_go } => {
+                let passed = SystemClock.now().saturating_duration_since(let_go);
+                // It may have been moved to the last time there is.
+                at.checked_add(passed).unwrap_or(at)
+            }
         }
     }
 }
