@@ -6,19 +6,27 @@
 //! ```
 //!
 //! Each line goes into a `broadcast` channel, from which each connection takes what the others have said. A task for each connection waits for three things at once (`select!`): a line of its
-//! own member, a message of another one, and the end. Who is too slow loses messages and is told so, rather than hold up the others.
+//! own member, a message of another one, and the end. Who is too slow loses messages and is told so, rather than hold up the others; who says more than a line holds has to leave; and who reads
+//! nothing any more does not hold up the end, which has a deadline.
 
 use filch::sync::CancellationToken;
 use filch::sync::broadcast::{self, error::RecvError};
 use filch::task::JoinSet;
+use filch::time::{Duration, timeout};
+use filch_net::tcp::OwnedReadHalf;
 use filch_net::{TcpListener, TcpStream};
-use futures_lite::StreamExt;
 use futures_lite::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use std::io;
 use std::net::SocketAddr;
 
 /// How many messages are kept for those who are slow.
 const BACKLOG: usize = 64;
+
+/// How long a line may be, with its end: whoever never ends one must not fill the memory.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// How long the members have to hear that it is over.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Who has said it, and what.
 type Message = (SocketAddr, String);
@@ -46,7 +54,7 @@ pub(crate) async fn main() -> io::Result<()> {
     }
 }
 
-/// Until the end, and until every member has been told of it.
+/// Until the end, and until every member has been told of it or the time for that is up.
 async fn serve(listener: TcpListener, end: CancellationToken) -> io::Result<()> {
     let room = broadcast::Sender::new(BACKLOG);
     let mut members = JoinSet::new();
@@ -60,7 +68,10 @@ async fn serve(listener: TcpListener, end: CancellationToken) -> io::Result<()> 
             () = end.cancelled() => break,
         }
     }
-    while members.join_next().await.is_some() {}
+    let all_gone = async { while members.join_next().await.is_some() {} };
+    if timeout(GOODBYE, all_gone).await.is_err() {
+        println!("somebody does not listen"); // and is cut off: dropping the set ends what is left in it
+    }
     Ok(())
 }
 
@@ -71,11 +82,10 @@ async fn member(
     end: CancellationToken,
 ) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
-    // A stream of lines keeps what it has read of one when it is left for another branch; read_line would lose it.
-    let mut lines = BufReader::new(reader).lines();
+    let mut lines = Lines::new(reader);
     writer.write_all(b"your name?\n").await?;
     let name = filch::select! {
-        name = lines.try_next() => name?,
+        name = lines.next() => name?,
         () = end.cancelled() => None,
     };
     let Some(name) = name else { return Ok(()) };
@@ -85,7 +95,7 @@ async fn member(
     say(&room, peer, format!("{name} is here"));
     loop {
         filch::select! {
-            line = lines.try_next() => match line {
+            line = lines.next() => match line {
                 Ok(Some(line)) => say(&room, peer, format!("{name}: {line}")),
                 Ok(None) | Err(_) => break,
             },
@@ -102,6 +112,47 @@ async fn member(
     }
     say(&room, peer, format!("{name} has left"));
     Ok(())
+}
+
+/// The lines that a member says. It keeps what it has read of one when it is left for another branch; `read_line` would lose that, and has no bound.
+struct Lines {
+    reader: BufReader<OwnedReadHalf>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn new(reader: OwnedReadHalf) -> Self {
+        Self {
+            reader: BufReader::new(reader),
+            line: Vec::new(),
+        }
+    }
+
+    /// The next one; `None` when the member has gone.
+    async fn next(&mut self) -> io::Result<Option<String>> {
+        loop {
+            let ahead = self.reader.fill_buf().await?;
+            let end = ahead.iter().position(|&byte| byte == b'\n');
+            let count = end.map_or(ahead.len(), |end| end + 1);
+            if self.line.len() + count > LINE_BYTES_MAX {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a line is too long",
+                ));
+            }
+            self.line.extend_from_slice(&ahead[..count]);
+            self.reader.consume(count);
+            // What is not ended is said all the same when nothing more comes.
+            if end.is_some() || (count == 0 && !self.line.is_empty()) {
+                let line = std::mem::take(&mut self.line);
+                let line = String::from_utf8_lossy(&line);
+                return Ok(Some(line.trim_end().to_owned()));
+            }
+            if count == 0 {
+                return Ok(None);
+            }
+        }
+    }
 }
 
 fn say(room: &broadcast::Sender<Message>, from: SocketAddr, text: String) {
@@ -123,8 +174,9 @@ async fn demonstrate(addr: SocketAddr, end: CancellationToken) -> io::Result<()>
     assert_eq!(ben.hear().await?, "Ada: good morning");
     ben.say("is it?").await?;
     assert_eq!(ada.hear().await?, "Ben: is it?");
-    drop(ben);
+    ben.say(&"very ".repeat(LINE_BYTES_MAX)).await?;
     assert_eq!(ada.hear().await?, "Ben has left");
+    drop(ben);
 
     end.cancel();
     assert_eq!(ada.hear().await?, "good night");

@@ -71,9 +71,8 @@ async fn start(
     let mut signals = signal(SignalKind::terminate())?;
     let on_signal = stop.clone();
     filch::spawn(async move {
-        signals.recv().await?;
+        signals.recv().await;
         on_signal.cancel();
-        io::Result::Ok(())
     });
     Ok((filch::spawn(serve(listener, stop, deadline)), addr))
 }

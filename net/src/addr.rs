@@ -1,12 +1,13 @@
-//! Which addresses are meant by a name, and how does nobody wait for the answer but who asked?
+//! Which addresses are meant by what a caller gives?
 //!
 //! An address, or the text of one, is used as it is. A name goes to the system's resolver (`getaddrinfo(3)`), which blocks for as long as a name server likes;
-//! so it is called on a thread of [`filch::spawn_blocking`], and the workers go on.
+//! so it is called on a thread of its own, and the workers go on: [`resolver`](crate::resolver).
 //!
 //! Rejected: the trait of `std` with the same name. It resolves while it is called, and its implementers may borrow, so that they cannot be sent to
 //! another thread. A resolver of our own: it would have to know `nsswitch.conf`.
 
 use crate::error;
+use crate::resolver::Resolver;
 use std::fmt::{self, Display};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -35,14 +36,21 @@ impl<T: sealed::Meaning + ?Sized> ToSocketAddrs for T {}
 
 /// The addresses that are meant, in the order in which they should be tried.
 ///
+/// There is no time limit but the system's, which is half a minute or more where no name server answers: use [`lookup_host_by`](crate::lookup_host_by), or
+/// [`filch::time::timeout`].
+///
+/// # Units and limits
+///
+/// Those of the resolver that everybody shares, see [`Resolver`].
+///
 /// # Errors
 ///
-/// `InvalidInput` if the text is neither an address nor `host:port`, or means no address at all; else what the resolver says, with the name. Outside a runtime
-/// too, if there is a name to resolve.
+/// `InvalidInput` if the text is neither an address nor `host:port`, or means no address at all; `ResourceBusy` if too many names wait already; else what the resolver says, with the name. Outside
+/// a runtime too, if there is a name to resolve.
 ///
 /// # Cancel safety
 ///
-/// Nothing is lost; a question that the resolver is working on is answered to nobody.
+/// Nothing is lost; a question that the resolver is working on is answered to those who still ask it.
 ///
 /// # Examples
 ///
@@ -66,6 +74,15 @@ pub enum Wanted {
     Named(String, u16),
 }
 
+/// The first of the addresses that are meant.
+pub(crate) async fn first(addr: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+    if let Some(one) = addr.as_one() {
+        return Ok(one);
+    }
+    let wanted = addr.wanted()?;
+    Ok(wanted.resolve().await?.addresses[0])
+}
+
 /// The addresses to try, and what they were called.
 #[derive(Debug)]
 pub(crate) struct Resolved {
@@ -74,22 +91,33 @@ pub(crate) struct Resolved {
     name: Option<String>,
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use super::Wanted;
     use std::io;
+    use std::net::SocketAddr;
 
     /// The part of [`ToSocketAddrs`](super::ToSocketAddrs) that may change.
     pub trait Meaning {
         /// What is asked for.
         fn wanted(&self) -> io::Result<Wanted>;
+
+        /// The address, where it is one already: for who sends many datagrams, and cannot have a list made for each.
+        fn as_one(&self) -> Option<SocketAddr> {
+            None
+        }
     }
 }
 
 use sealed::Meaning;
 
 impl Wanted {
-    /// Asks the resolver where that is needed.
+    /// Asks the resolver that everybody shares, where that is needed.
     pub(crate) async fn resolve(self) -> io::Result<Resolved> {
+        self.resolve_by(Resolver::system()).await
+    }
+
+    /// Asks this resolver, where that is needed.
+    pub(crate) async fn resolve_by(self, resolver: &Resolver) -> io::Result<Resolved> {
         let resolved = match self {
             Self::Known(addresses) => Resolved {
                 addresses,
@@ -97,7 +125,7 @@ impl Wanted {
             },
             Self::Named(host, port) => {
                 let name = format!("{host}:{port}");
-                let found = ask_resolver(host, port).await;
+                let found = resolver.ask(&host, port).await;
                 Resolved {
                     addresses: found
                         .map_err(|cause| error::at(format!("resolve {name}"), cause))?,
@@ -112,17 +140,33 @@ impl Wanted {
     }
 }
 
-async fn ask_resolver(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    use std::net::ToSocketAddrs as _;
-    let runtime = filch::runtime::Handle::try_current().map_err(io::Error::other)?;
-    let question = move || (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-    runtime
-        .spawn_blocking(question)
-        .await
-        .map_err(io::Error::other)?
+impl Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(host, port) => write!(f, "{host}:{port}"),
+            Self::Known(addresses) => f.debug_list().entries(addresses).finish(),
+        }
+    }
 }
 
 impl Resolved {
+    /// What `attempt` makes of the first address with which it succeeds; of several failures, the last.
+    pub(crate) fn first_that<R>(
+        &self,
+        attempt: impl Fn(SocketAddr) -> io::Result<R>,
+        step: &str,
+    ) -> io::Result<R> {
+        let mut last = None;
+        for &addr in &self.addresses {
+            match attempt(addr) {
+                Ok(made) => return Ok(made),
+                Err(cause) => last = Some((addr, cause)),
+            }
+        }
+        let (addr, cause) = last.expect("a resolved name has an address");
+        Err(error::at(format!("{step} {}", self.call(addr)), cause))
+    }
+
     /// How an error calls one of the addresses.
     pub(crate) fn call(&self, addr: SocketAddr) -> String {
         match &self.name {
@@ -218,6 +262,10 @@ impl<T: Meaning + ?Sized> Meaning for &T {
     fn wanted(&self) -> io::Result<Wanted> {
         (**self).wanted()
     }
+
+    fn as_one(&self) -> Option<SocketAddr> {
+        (**self).as_one()
+    }
 }
 
 macro_rules! addresses {
@@ -225,6 +273,10 @@ macro_rules! addresses {
         $(impl Meaning for $type {
             fn wanted(&self) -> io::Result<Wanted> {
                 known(*self)
+            }
+
+            fn as_one(&self) -> Option<SocketAddr> {
+                Some((*self).into())
             }
         })*
     };

@@ -5,6 +5,8 @@
 //! descriptor, so nothing is shared between listeners, and none can take a signal from another. `signal-hook-registry` keeps the handlers of a process apart, ours
 //! and those of other libraries.
 //!
+//! A process that is forked off has the handlers until its `exec`, and shares the counters: its signals are none of ours. So the handler looks whose process it is in.
+//!
 //! Rejected: `signalfd(2)`. It needs the signal blocked in every thread, also in those that were started before us, and a child inherits the mask. One
 //! pipe for the whole process with a task that distributes: that needs a runtime which outlives all listeners.
 
@@ -18,7 +20,7 @@ use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 pub mod unix {
     //! The same under the path that tokio has for it.
@@ -29,6 +31,16 @@ pub mod unix {
 
 /// Which signal.
 ///
+/// # Examples
+///
+/// ```
+/// use filch_net::signal::SignalKind;
+///
+/// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// let first = SignalKind::real_time(0).expect("Linux has some thirty of them");
+/// assert_eq!(SignalKind::real_time(1), Some(SignalKind::from_raw(first.as_raw() + 1)));
+/// ```
+///
 /// # Source
 ///
 /// `signal(7)`.
@@ -37,10 +49,17 @@ pub struct SignalKind(i32);
 
 /// A listener for one signal, from [`signal`].
 ///
-/// Signals that arrive while nobody waits are kept, but not counted: one `recv` stands for all that came since the last. That is what the
-/// system does too, with signals that are blocked. None is lost: after a signal, a `recv` that had not begun, or had not returned, returns.
+/// Signals that arrive while nobody waits are kept, from [`signal`] on, but not counted: one `recv` stands for all that came since the last. That is what the
+/// system does too, with signals that are blocked; real-time signals, which the system queues, are taken together here as well. None is lost: after a signal,
+/// a `recv` that had not begun, or had not returned, returns.
 ///
-/// Dropping it ends the listening. The signal's default action does not come back: once anybody has listened for `SIGTERM`, it does not end the process any more.
+/// Dropping it ends the listening. The signal's default action does not come back, since other listeners and libraries may count on that: once anybody has listened for
+/// `SIGTERM`, it does not end the process any more.
+///
+/// # Other processes
+///
+/// A program that is started from this one has the default actions again, and no listener hears of its signals. What is forked and goes on without `exec`
+/// ignores the signals that were listened for before: it must not use this process's listeners, nor its runtime.
 pub struct Signal {
     kind: SignalKind,
     // Dropped first: from then on the handler does not write any more.
@@ -65,7 +84,7 @@ pub struct Signal {
 /// let mut hangup = signal(SignalKind::hangup())?;
 /// # let pid = std::process::id().to_string();
 /// # std::process::Command::new("sh").args(["-c", "kill -HUP $0", &pid]).status()?;
-/// hangup.recv().await?;
+/// hangup.recv().await;
 /// println!("reading the configuration again");
 /// # std::io::Result::Ok(())
 /// # })?;
@@ -107,37 +126,30 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub async fn ctrl_c() -> io::Result<()> {
-    signal(SignalKind::interrupt())?.recv().await
+    let taken = signal(SignalKind::interrupt())?.recv().await;
+    taken.ok_or_else(|| io::Error::other("the runtime of this wait for ctrl-c has shut down"))
 }
 
 impl Signal {
-    /// Waits for the signal, or for nothing if it came since the last time.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime has shut down.
+    /// Waits for the signal, or for nothing if it came since the last time. `None` if the runtime has shut down: no signal comes any more.
     ///
     /// # Cancel safety
     ///
     /// No signal is lost: the poll that takes it returns it.
-    pub async fn recv(&mut self) -> io::Result<()> {
+    pub async fn recv(&mut self) -> Option<()> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Takes the signal if it came, or waits for it.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime has shut down.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Takes the signal if it came, or waits for it; as [`recv`](Self::recv).
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         // The read takes the whole count. Room for one byte more makes it a short one, which it is: nothing is left until the next event.
         let mut count = [0; 8];
         let wanted = count.len() + 1;
         let taken = self
             .counter
             .poll_read_with(cx, wanted, |counter| (&**counter).read(&mut count));
-        ready!(taken)?;
-        Poll::Ready(Ok(()))
+        // A counter that is open and has something to read is read: an error is the runtime's end.
+        taken.map(|taken| taken.ok().map(drop))
     }
 
     /// Which signal it listens for.
@@ -152,7 +164,7 @@ impl Stream for Signal {
     type Item = ();
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        self.poll_recv(cx).map(Result::ok)
+        self.poll_recv(cx)
     }
 }
 
@@ -167,6 +179,12 @@ impl SignalKind {
     #[must_use]
     pub const fn as_raw(self) -> i32 {
         self.0
+    }
+
+    /// The real-time signal `SIGRTMIN + n`; `None` if there are not so many.
+    #[must_use]
+    pub fn real_time(n: u8) -> Option<Self> {
+        numbers::real_time(n.into()).map(Self)
     }
 
     /// `SIGALRM`: a timer of the process ran out.
@@ -236,6 +254,18 @@ impl SignalKind {
     }
 }
 
+impl From<i32> for SignalKind {
+    fn from(number: i32) -> Self {
+        Self::from_raw(number)
+    }
+}
+
+impl From<SignalKind> for i32 {
+    fn from(kind: SignalKind) -> Self {
+        kind.as_raw()
+    }
+}
+
 impl fmt::Display for SignalKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "signal {}", self.0)
@@ -273,6 +303,16 @@ mod tests {
             let begins = format!("listen for signal {number}: ");
             assert!(error.to_string().starts_with(&begins), "{error}");
         }
+    }
+
+    #[test]
+    fn real_time_signals_are_counted_from_the_first_to_the_last() {
+        let count = (0..=u8::MAX).filter_map(SignalKind::real_time).count();
+        let last = u8::try_from(count - 1).unwrap();
+        assert!(SignalKind::real_time(last).is_some() && SignalKind::real_time(last + 1).is_none());
+        let kind = SignalKind::real_time(last).unwrap();
+        assert_eq!(i32::from(kind), 64, "SIGRTMAX of Linux");
+        assert_eq!(SignalKind::from(64), kind);
     }
 
     #[test]

@@ -6,11 +6,14 @@
 use crate::error;
 use crate::sys;
 use crate::tcp::connect;
+use crate::tcp::keepalive::TcpKeepalive;
 use crate::tcp::listener::TcpListener;
+use crate::tcp::options::{impl_any_options, impl_connection_options, impl_listening_options};
 use crate::tcp::stream::TcpStream;
-use socket2::{Domain, Socket};
+use filch::io::Placement;
+use socket2::{Domain, SockRef, Socket};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
@@ -42,68 +45,6 @@ pub struct TcpSocket {
     socket: Socket,
 }
 
-/// When the kernel asks a silent peer if it still lives; what is not set is left to the system (`net.ipv4.tcp_keepalive_*`: two hours, 75 s, 9 times).
-///
-/// # Source
-///
-/// `tcp(7)`: `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[must_use = "it does nothing before set_keepalive"]
-pub struct TcpKeepalive {
-    time: Option<Duration>,
-    interval: Option<Duration>,
-    retries: Option<u32>,
-}
-
-impl TcpKeepalive {
-    /// As the system has it.
-    pub const fn new() -> Self {
-        Self {
-            time: None,
-            interval: None,
-            retries: None,
-        }
-    }
-
-    /// How long a peer may be silent before it is asked; in seconds, fractions are cut off.
-    pub const fn time(self, time: Duration) -> Self {
-        Self {
-            time: Some(time),
-            ..self
-        }
-    }
-
-    /// How long to wait from one question to the next; in seconds, fractions are cut off.
-    pub const fn interval(self, interval: Duration) -> Self {
-        Self {
-            interval: Some(interval),
-            ..self
-        }
-    }
-
-    /// How many questions without an answer end the connection.
-    pub const fn retries(self, retries: u32) -> Self {
-        Self {
-            retries: Some(retries),
-            ..self
-        }
-    }
-
-    fn for_socket(self) -> socket2::TcpKeepalive {
-        let mut keepalive = socket2::TcpKeepalive::new();
-        if let Some(time) = self.time {
-            keepalive = keepalive.with_time(time);
-        }
-        if let Some(interval) = self.interval {
-            keepalive = keepalive.with_interval(interval);
-        }
-        if let Some(retries) = self.retries {
-            keepalive = keepalive.with_retries(retries);
-        }
-        keepalive
-    }
-}
-
 impl TcpSocket {
     /// A socket for IPv4.
     ///
@@ -121,6 +62,37 @@ impl TcpSocket {
     /// What `socket(2)` says.
     pub fn new_v6() -> io::Result<Self> {
         Self::new(Domain::IPV6)
+    }
+
+    /// Takes over a socket of another library that neither listens nor is connected yet, in `std`'s type, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// What `fcntl(2)` says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch_net::TcpSocket;
+    /// use socket2::{Domain, Socket, Type};
+    ///
+    /// let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    /// socket.set_tcp_mss(1000)?; // an option that is not here
+    /// let socket = TcpSocket::from_std(socket.into())?;
+    /// socket.bind("127.0.0.1:0".parse().unwrap())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn from_std(socket: net::TcpStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self::from_std_stream(socket))
+    }
+
+    /// The same, of a socket that is non-blocking already: one that is not may block a worker.
+    #[must_use]
+    pub fn from_std_stream(socket: net::TcpStream) -> Self {
+        Self {
+            socket: socket.into(),
+        }
     }
 
     /// A socket of an address's family.
@@ -151,12 +123,19 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// What `listen(2)` says. Outside a runtime too.
+    /// What `listen(2)` says, with the address. Outside a runtime too.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+        let addr = self.local_addr()?;
+        let listens = self.listen_with(backlog, Placement::Here);
+        listens.map_err(|cause| error::at(format!("listen on {addr}"), cause))
+    }
+
+    /// The same, with the poller of a certain worker; its caller names the address.
+    pub(crate) fn listen_with(self, backlog: u32, placement: Placement) -> io::Result<TcpListener> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         let listens = self.socket.listen(backlog);
         listens.map_err(|cause| error::at("listen", cause))?;
-        TcpListener::from_nonblocking(self.socket.into())
+        TcpListener::from_nonblocking(self.socket.into(), placement)
     }
 
     /// Connects.
@@ -181,9 +160,18 @@ impl TcpSocket {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         sys::local_addr(&self.socket)
     }
+
+    /// The error that the socket holds, which is cleared by that (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// What `getsockopt(2)` says.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
+    }
 }
 
-/// Options. The streams that a listener accepts have those of its socket.
+/// Options of addresses, and of connecting. The streams that a listener accepts have those of its socket.
 impl TcpSocket {
     /// Lets an address be bound while connections of an earlier listener linger (`SO_REUSEADDR`).
     ///
@@ -230,99 +218,72 @@ impl TcpSocket {
         self.socket.set_only_v6(is_only_v6)
     }
 
-    /// Asks a silent peer if it still lives; `None` does not.
+    /// Whether a socket for IPv6 is kept from taking IPv4.
+    ///
+    /// # Errors
+    ///
+    /// What `getsockopt(2)` says.
+    pub fn only_v6(&self) -> io::Result<bool> {
+        self.socket.only_v6()
+    }
+
+    /// Lets an address be bound that is not there (yet) (`IP_FREEBIND`).
     ///
     /// # Errors
     ///
     /// What `setsockopt(2)` says.
-    pub fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
-        match keepalive {
-            None => self.socket.set_keepalive(false),
-            Some(keepalive) => self.socket.set_tcp_keepalive(&keepalive.for_socket()),
+    pub fn set_freebind(&self, is_free: bool) -> io::Result<()> {
+        match self.socket.domain()? {
+            Domain::IPV6 => self.socket.set_freebind_v6(is_free),
+            _ => self.socket.set_freebind_v4(is_free),
         }
     }
 
-    /// Whether a silent peer is asked.
+    /// Whether an address may be bound that is not there.
     ///
     /// # Errors
     ///
     /// What `getsockopt(2)` says.
-    pub fn keepalive(&self) -> io::Result<bool> {
-        self.socket.keepalive()
+    pub fn freebind(&self) -> io::Result<bool> {
+        match self.socket.domain()? {
+            Domain::IPV6 => self.socket.freebind_v6(),
+            _ => self.socket.freebind_v4(),
+        }
     }
 
-    /// Sets the size of the buffer for what was received, in bytes (`SO_RCVBUF`). The kernel doubles it, for its own needs, and stops adapting it.
+    /// Sends the first bytes with the first packet, where the server has allowed that before (`TCP_FASTOPEN_CONNECT`).
+    ///
+    /// [`connect`](Self::connect) then returns at once, and the connection begins with the first write: a task that reads before it has written waits for ever. Whether there is
+    /// a server shows in that write, or in the first read. What is sent in this way may arrive twice, see [`set_fastopen`](Self::set_fastopen).
     ///
     /// # Errors
     ///
-    /// What `setsockopt(2)` says.
-    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_recv_buffer_size(bytes)
+    /// What `setsockopt(2)` says: `Unsupported` if bit 1 of `net.ipv4.tcp_fastopen` is not set, `InvalidInput` on a socket that is connected.
+    ///
+    /// # Source
+    ///
+    /// RFC 7413; `tcp(7)`.
+    pub fn set_fastopen_connect(&self, is_fast: bool) -> io::Result<()> {
+        sys::set_tcp_option(self, sys::TcpOption::FastOpenConnect, u32::from(is_fast))
     }
 
-    /// The size of the buffer for what was received, in bytes, as the kernel has it.
-    ///
-    /// # Errors
-    ///
-    /// What `getsockopt(2)` says.
-    pub fn recv_buffer_size(&self) -> io::Result<usize> {
-        self.socket.recv_buffer_size()
-    }
-
-    /// Sets the size of the buffer for what is to be sent, in bytes (`SO_SNDBUF`). The kernel doubles it, for its own needs, and stops adapting it.
-    ///
-    /// # Errors
-    ///
-    /// What `setsockopt(2)` says.
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_send_buffer_size(bytes)
-    }
-
-    /// The size of the buffer for what is to be sent, in bytes, as the kernel has it.
+    /// Whether the first bytes are sent with the first packet.
     ///
     /// # Errors
     ///
     /// What `getsockopt(2)` says.
-    pub fn send_buffer_size(&self) -> io::Result<usize> {
-        self.socket.send_buffer_size()
+    pub fn fastopen_connect(&self) -> io::Result<bool> {
+        Ok(sys::tcp_option(self, sys::TcpOption::FastOpenConnect)? != 0)
     }
 
-    /// Sends small writes at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// What `setsockopt(2)` says.
-    pub fn set_nodelay(&self, is_at_once: bool) -> io::Result<()> {
-        self.socket.set_tcp_nodelay(is_at_once)
-    }
-
-    /// Whether small writes are sent at once.
-    ///
-    /// # Errors
-    ///
-    /// What `getsockopt(2)` says.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.socket.tcp_nodelay()
-    }
-
-    /// What closing does with bytes that were not sent; see [`TcpStream::set_linger`].
-    ///
-    /// # Errors
-    ///
-    /// What `setsockopt(2)` says.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.socket.set_linger(linger)
-    }
-
-    /// What closing does with bytes that were not sent.
-    ///
-    /// # Errors
-    ///
-    /// What `getsockopt(2)` says.
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.socket.linger()
+    fn option(&self) -> SockRef<'_> {
+        SockRef::from(&self.socket)
     }
 }
+
+impl_any_options!(TcpSocket);
+impl_connection_options!(TcpSocket, "Options of connections.");
+impl_listening_options!(TcpSocket);
 
 impl AsRawFd for TcpSocket {
     fn as_raw_fd(&self) -> RawFd {
