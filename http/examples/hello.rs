@@ -4,21 +4,26 @@
 //! cargo run --release -p filch-http --example hello -- --addr 127.0.0.1:8080
 //! ```
 //!
-//! and ask it for `/`, `/json`, `/fib/50`, `/burn/30`, `/headers`, `/panic`, or POST something to `/echo`.
+//! and ask it for `/`, `/json`, `/fib/50`, `/burn/30`, `/sleep/100`, `/chunked/10`, `/events`, `/headers`, `/panic`, `/healthz`, `/readyz`, `/metrics`, with `--static DIR` for `/static/` and
+//! what is below it, or POST something to `/echo`.
 
 use clap::Parser;
-use filch::time::Duration;
+use filch::time::{Duration, sleep};
 use filch_http::{
-    Access, BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode,
+    Access, Body, Drained, Event, Json, Limits, Monitor, Path, Request, Response, Router, Server,
+    Sse, StaticFiles, StatusCode,
 };
 use filch_net::signal::{Signal, SignalKind, signal};
-use std::cell::Cell;
+use filch_net::{TcpListener, UnixListener};
+use futures_lite::stream::{self, Stream};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::task::Poll;
 
@@ -43,9 +48,24 @@ struct Options {
     /// How long a connection may be idle.
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     keepalive_timeout_ms: u64,
+    /// How many requests may be in their handlers at a time; more wait.
+    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.requests)]
+    requests: usize,
+    /// How many may wait; more are answered with 503.
+    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.queue)]
+    queue: usize,
     /// How long to wait for requests under way when told to stop.
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     shutdown_ms: u64,
+    /// Listen on this path too.
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
+    /// Answer `/healthz`, `/readyz` and `/metrics` there too, also when the server is overloaded or ends.
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<String>,
+    /// Serve the files of this folder below `/static/`.
+    #[arg(long = "static", value_name = "DIR")]
+    files: Option<PathBuf>,
     /// Write a line for each request to standard error.
     #[arg(long)]
     log: bool,
@@ -62,9 +82,9 @@ fn main() -> ExitCode {
     };
     match run(options) {
         Ok(Drained::Clean) => ExitCode::SUCCESS,
-        Ok(Drained::Forced(connections)) => fail(format_args!(
-            "cut off at the deadline: {connections} connection(s)"
-        )),
+        Ok(Drained::Forced(connections)) => {
+            fail(format_args!("cut off: {connections} connection(s)"))
+        }
         Err(error) => fail(error),
     }
 }
@@ -82,9 +102,9 @@ fn fail(sentence: impl Display) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// A line on standard error. If nobody reads it (any more), the server goes on.
+/// A line on standard error, by one write, so that it stays one whoever else writes there. If nobody reads it (any more), the server goes on.
 fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 fn run(options: Options) -> Result<Drained, String> {
@@ -100,12 +120,23 @@ fn run(options: Options) -> Result<Drained, String> {
 }
 
 async fn serve(options: Options) -> Result<Drained, String> {
-    let mut server = Server::bind(&options.addr)
+    let cannot_listen = |on: &dyn Display, error| format!("cannot listen on {on}: {error}");
+    let server = Server::bind(&options.addr)
         .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.addr))?
-        .router(routes())
+        .map_err(|error| cannot_listen(&options.addr, error))?;
+    let mut router = routes(&server.monitor());
+    if let Some(folder) = options.files {
+        let files = StaticFiles::new(folder).map_err(|error| format!("cannot {error}"))?;
+        router = router.files("/static", files);
+    }
+    let mut server = server
+        .router(router)
         .limits(Limits {
             body_bytes: options.max_body,
+            // Who tries or measures an example does so from one address.
+            connections_per_address: Limits::DEFAULT.connections,
+            requests: options.requests,
+            queue: options.queue,
             ..Limits::default()
         })
         .header_timeout(Duration::from_millis(options.header_timeout_ms))
@@ -113,6 +144,14 @@ async fn serve(options: Options) -> Result<Drained, String> {
         .drain_timeout(Duration::from_millis(options.shutdown_ms));
     if options.log {
         server = server.access_log(log);
+    }
+    if let Some(path) = options.unix {
+        let listener = UnixListener::bind_replacing(&path).await;
+        server = server.listen(listener.map_err(|error| cannot_listen(&path.display(), error))?);
+    }
+    if let Some(addr) = options.admin {
+        let listener = TcpListener::bind(&addr).await;
+        server = server.admin(listener.map_err(|error| cannot_listen(&addr, error))?);
     }
     let addr: SocketAddr = server.local_addr().map_err(|error| error.to_string())?;
     let signals = [SignalKind::terminate(), SignalKind::interrupt()];
@@ -123,23 +162,27 @@ async fn serve(options: Options) -> Result<Drained, String> {
         interrupt.map_err(no_signals)?,
     ];
     say(format_args!("listening on {addr}"));
-    match serve_until_stopped(server, signals).await {
-        Some(drained) => drained.map_err(|error| error.to_string()),
-        None => Err("stopped by a second signal".to_owned()),
-    }
+    let drained = serve_until_stopped(server, signals).await;
+    drained.map_err(|error| error.to_string())
 }
 
-fn routes() -> Router {
+fn routes(monitor: &Monitor) -> Router {
     Router::new()
         .get("/", async || "Hello, World!")
         .get("/json", json)
         .get("/fib/{n}", fib)
         .get("/burn/{n}", burn)
+        .get("/sleep/{ms}", nap)
+        .get("/chunked/{n}", chunked)
+        .get("/events", events)
         .get("/headers", headers)
         .get("/panic", async || -> &'static str {
             panic!("as asked for")
         })
         .post("/echo", echo)
+        .get("/healthz", monitor.healthz())
+        .get("/readyz", monitor.readyz())
+        .get("/metrics", monitor.metrics())
 }
 
 #[derive(serde::Serialize)]
@@ -147,30 +190,49 @@ struct Greeting {
     message: &'static str,
 }
 
-async fn json() -> Response {
-    json_of(&Greeting {
+async fn json() -> Json<Greeting> {
+    Json(Greeting {
         message: "Hello, World!",
     })
 }
 
-async fn fib(request: Request) -> Result<String, (StatusCode, String)> {
-    let n = number(&request, 93)?;
+async fn fib(Path(n): Path<u64>) -> Result<String, TooMuch> {
     let (mut a, mut b) = (0u64, 1u64);
-    for _ in 0..n {
+    for _ in 0..up_to(93, n)? {
         (a, b) = (b, a.wrapping_add(b));
     }
     Ok(a.to_string())
 }
 
 /// Keeps its worker busy; the connections of others go on, on other workers.
-async fn burn(request: Request) -> Result<String, (StatusCode, String)> {
+async fn burn(Path(n): Path<u64>) -> Result<String, TooMuch> {
     fn fib(n: u64) -> u64 {
         if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
     }
-    Ok(fib(number(&request, 45)?).to_string())
+    Ok(fib(up_to(45, n)?).to_string())
 }
 
-async fn headers(request: Request) -> Response {
+/// Keeps nobody busy.
+async fn nap(Path(ms): Path<u64>) -> Result<String, TooMuch> {
+    sleep(Duration::from_millis(up_to(600_000, ms)?)).await;
+    Ok(format!("{ms} ms"))
+}
+
+/// A body of `n` pieces, each made when there is room to send it.
+async fn chunked(Path(n): Path<u64>) -> Result<Response, TooMuch> {
+    let lines = (0..up_to(1_000_000, n)?).map(|line| Ok::<_, Infallible>(format!("{line}\n")));
+    Ok(Response::text(Body::stream(stream::iter(lines))))
+}
+
+/// One event a second, until the client goes or the server ends.
+async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Sse::new(stream::unfold(1u64, |second| async move {
+        sleep(Duration::from_secs(1)).await;
+        Some((Ok(Event::data(&second.to_string())), second + 1))
+    }))
+}
+
+async fn headers(request: Request) -> Json<BTreeMap<String, String>> {
     let mut joined = BTreeMap::<String, String>::new();
     for (name, value) in request.fields() {
         let value = String::from_utf8_lossy(value);
@@ -179,37 +241,36 @@ async fn headers(request: Request) -> Response {
             .and_modify(|all| *all = format!("{all}, {value}"))
             .or_insert_with(|| value.into_owned());
     }
-    json_of(&joined)
+    Json(joined)
 }
 
-async fn echo(mut request: Request) -> Result<Response, BodyError> {
+/// The same bytes as they come: however many there are, it holds one piece of them, and reads no faster than its client.
+async fn echo(request: Request) -> Response {
     let content_type = request.headers().get("content-type").cloned();
-    let mut response = Response::new(request.body().bytes().await?);
+    let body = request.into_body();
+    let length = body.remaining();
+    let mut echo = Body::stream(body);
+    if let Some(length) = length {
+        echo = echo.with_length(length);
+    }
+    let mut response = Response::new(echo);
     if let Some(content_type) = content_type {
         response.headers_mut().insert("content-type", content_type);
     }
-    Ok(response)
+    response
 }
 
-/// The parameter `n` of the route, up to `max`; otherwise 400 and why.
-fn number(request: &Request, max: u64) -> Result<u64, (StatusCode, String)> {
-    let n = request.param("n").unwrap_or_default();
-    // Rust's numbers may begin with a plus.
-    match n.parse() {
-        Ok(number) if number <= max && !n.starts_with('+') => Ok(number),
-        _ => Err((
+/// 400, and why.
+type TooMuch = (StatusCode, String);
+
+/// The number, unless it is larger than `max`.
+fn up_to(max: u64, number: u64) -> Result<u64, TooMuch> {
+    match number <= max {
+        true => Ok(number),
+        false => Err((
             StatusCode::BAD_REQUEST,
-            format!("n is a number from 0 to {max}\n"),
+            format!("the number is from 0 to {max}\n"),
         )),
-    }
-}
-
-fn json_of(value: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(json) => Response::json(json),
-        Err(error) => {
-            Response::text(error.to_string()).with_status(StatusCode::INTERNAL_SERVER_ERROR)
-        }
     }
 }
 
@@ -231,33 +292,28 @@ fn log(access: &Access<'_>) {
     ));
 }
 
-/// Serves until the first signal, then drains; `None` if a second one came, which asks for an end at once.
+/// Serves until the first signal, then drains; a second one cuts off what is left.
 ///
 /// All of this is polled on the main thread and not in a task, so that it needs no worker: each of them may be busy in a handler.
-async fn serve_until_stopped(
-    server: Server,
-    mut signals: [Signal; 2],
-) -> Option<io::Result<Drained>> {
-    let received = Cell::new(0);
-    let stop = poll_fn(|_| match received.get() {
-        0 => Poll::Pending,
-        _ => Poll::Ready(()),
-    });
-    let mut serving = pin!(server.serve_with_shutdown(stop));
-    poll_fn(|cx| {
-        let before = received.get();
-        for signal in &mut signals {
-            while let Poll::Ready(Ok(())) = signal.poll_recv(cx) {
-                received.set(received.get() + 1);
+async fn serve_until_stopped(server: Server, signals: [Signal; 2]) -> io::Result<Drained> {
+    let (signals, received) = (RefCell::new(signals), Cell::new(0));
+    let received_at_least = |count| {
+        let (signals, received) = (&signals, &received);
+        poll_fn(move |cx| {
+            for signal in signals.borrow_mut().iter_mut() {
+                while let Poll::Ready(Some(())) = signal.poll_recv(cx) {
+                    received.set(received.get() + 1);
+                }
             }
-        }
-        if received.get() > 1 {
-            return Poll::Ready(None);
-        }
-        if received.get() > before {
-            say("hello: stopping; another signal stops at once");
-        }
-        serving.as_mut().poll(cx).map(Some)
-    })
-    .await
+            if received.get() < count {
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+    };
+    let stop = async {
+        received_at_least(1).await;
+        say("hello: stopping; another signal stops at once");
+    };
+    server.serve_with_force(stop, received_at_least(2)).await
 }

@@ -4,17 +4,21 @@
 //! nothing is copied until the handler asks for something that must be (a [`HeaderMap`], a [`Uri`], a whole body).
 //! It owns what it shows while it lives, so it can be kept over awaits and moved between tasks.
 
+use crate::percent::decode;
 use crate::proto::Version;
+use crate::router::found::Found;
 use crate::server::exchange::Exchange;
 use crate::server::loan::Loan;
-use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use crate::server::open_files::FilePermit;
+use filch::sync::CancellationToken;
+use http::{Extensions, HeaderMap, Method, Uri};
 use std::borrow::Cow;
 use std::fmt;
-use std::future::poll_fn;
 use std::net::SocketAddr;
 
-pub use crate::server::exchange::BodyError;
+mod body;
+
+pub use body::{BodyError, OwnedRequestBody, RequestBody};
 
 /// A request, with its body still to be read.
 ///
@@ -34,12 +38,23 @@ pub use crate::server::exchange::BodyError;
 /// ```
 pub struct Request {
     exchange: Loan<Exchange>,
+    /// One word as long as it is empty.
+    extensions: Extensions,
 }
 
 impl Request {
     #[inline]
     pub(crate) fn new(exchange: Loan<Exchange>) -> Self {
-        Self { exchange }
+        Self {
+            exchange,
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// What the router knows of it.
+    #[inline]
+    pub(crate) fn found(&self) -> &Found {
+        &self.exchange.found
     }
 
     /// The method.
@@ -101,16 +116,47 @@ impl Request {
         self.exchange.headers()
     }
 
-    /// The part of the path that stands for `{name}` in the route, decoded. Bytes that are not UTF-8 become U+FFFD.
+    /// The part of the path that stands for `{name}` in the route, decoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
-        let param = self
-            .exchange
-            .params
-            .iter()
-            .find(|param| *param.name == *name)?;
-        let value = self.path().get(param.value.clone())?;
-        Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy())
+        let place = self.found().place_of(name)?;
+        Some(decoded(self.path().get(place)?))
+    }
+
+    /// Name and decoded value of each parameter of the route, in their order.
+    pub fn params(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let path = self.path();
+        let params = self.found().params();
+        params.filter_map(|(name, place)| Some((name, decoded(path.get(place)?))))
+    }
+
+    /// The pattern of the route that was found, as `/users/{id}`. A request that has no route has none.
+    #[must_use]
+    pub fn matched_path(&self) -> Option<&str> {
+        self.found().pattern(self.path())
+    }
+
+    /// What middleware has left for those that come next.
+    #[must_use]
+    #[inline]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to leave something; [`Extension`](crate::Extension) is how a handler finds it.
+    ///
+    /// # Units and limits
+    ///
+    /// One value of each type. The first allocates.
+    #[must_use]
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// What the parameter stands for that the path ends with, as it was sent; empty if it ends otherwise, as a route below a prefix with parameters does that has none itself. Who decodes by
+    /// stricter rules than those of [`param`](Self::param) needs it so.
+    pub(crate) fn end_param_raw(&self) -> &str {
+        self.found().end_of(self.path())
     }
 
     /// The address of the client, where it has one.
@@ -119,97 +165,51 @@ impl Request {
         self.exchange.peer
     }
 
+    /// What is cancelled when the server drains, and waits for this response among others: for handlers that would go on for a long time. Bodies have
+    /// [`Body::until_drain`](crate::Body::until_drain).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use filch_http::{Request, StatusCode};
+    ///
+    /// async fn next(request: Request) -> Result<&'static str, StatusCode> {
+    ///     let news = std::future::pending(); // whatever it is
+    ///     let news = request.draining().run_until_cancelled(news).await;
+    ///     news.ok_or(StatusCode::SERVICE_UNAVAILABLE)
+    /// }
+    /// # let _ = filch_http::Router::new().get("/next", next);
+    /// ```
+    #[must_use]
+    pub fn draining(&self) -> CancellationToken {
+        self.exchange.draining()
+    }
+
+    /// The right to open a file that is to be sent; `None` if there are as many open as there may be.
+    pub(crate) fn try_open_file(&self) -> Option<FilePermit> {
+        self.exchange.open_files()?.try_open()
+    }
+
     /// The body, to be read.
     pub fn body(&mut self) -> RequestBody<'_> {
-        RequestBody {
-            exchange: &mut self.exchange,
-        }
+        RequestBody::new(&mut self.exchange)
     }
+
+    /// The body alone, to be moved to where it is read: into another task, or into the body of the response.
+    #[must_use]
+    pub fn into_body(self) -> OwnedRequestBody {
+        OwnedRequestBody::new(self.exchange)
+    }
+}
+
+/// The value of a parameter. The router has found that it can be decoded.
+#[inline]
+fn decoded(value: &str) -> Cow<'_, str> {
+    decode(value).unwrap_or(Cow::Borrowed(value))
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.exchange.view().fmt(f)
-    }
-}
-
-/// The body of a request, read from the connection as it is asked for.
-///
-/// Nothing is read ahead of the handler, so that a client cannot send faster than it is served. What the handler
-/// leaves is dropped after its response, or the connection closes when that is too much.
-///
-/// # Examples
-///
-/// ```
-/// use filch_http::{BodyError, Request};
-///
-/// async fn count(mut request: Request) -> Result<String, BodyError> {
-///     let mut body = request.body();
-///     let mut lines = 0;
-///     while let Some(chunk) = body.chunk().await? {
-///         lines += chunk.iter().filter(|byte| **byte == b'\n').count();
-///     }
-///     Ok(lines.to_string())
-/// }
-/// # let _ = filch_http::Router::new().post("/count", count);
-/// ```
-pub struct RequestBody<'r> {
-    exchange: &'r mut Exchange,
-}
-
-impl RequestBody<'_> {
-    /// How many bytes are still to be read.
-    #[must_use]
-    pub fn remaining(&self) -> u64 {
-        self.exchange.body_remaining()
-    }
-
-    /// The next piece of it; `None` at the end.
-    ///
-    /// # Units and limits
-    ///
-    /// A piece is what has arrived: never empty, and rarely more than 16 KiB.
-    ///
-    /// # Errors
-    ///
-    /// When the rest does not come.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: the next call gives what this one would have given.
-    pub async fn chunk(&mut self) -> Result<Option<&[u8]>, BodyError> {
-        let range = poll_fn(|cx| self.exchange.poll_chunk(cx)).await?;
-        Ok((!range.is_empty()).then(|| &self.exchange.buffer.filled()[range]))
-    }
-
-    /// All of it, or all that is left of it.
-    ///
-    /// # Units and limits
-    ///
-    /// As long as the server's limit for bodies allows, 16 MiB unless it was changed. Memory is taken as the bytes come.
-    ///
-    /// # Errors
-    ///
-    /// When the rest does not come.
-    ///
-    /// # Cancel safety
-    ///
-    /// What had arrived is lost.
-    pub async fn bytes(self) -> Result<Bytes, BodyError> {
-        let mut whole = Vec::new();
-        let mut filled = 0;
-        while self.exchange.body_remaining() > 0 {
-            poll_fn(|cx| self.exchange.poll_append(&mut whole, &mut filled, cx)).await?;
-        }
-        whole.truncate(filled);
-        Ok(whole.into())
-    }
-}
-
-impl fmt::Debug for RequestBody<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestBody")
-            .field("remaining", &self.remaining())
-            .finish()
     }
 }

@@ -4,6 +4,16 @@
 //! status, a `Content-Type` and a body and nothing else, so these stand outside the map: a plain response allocates
 //! nothing. The map is made for the first other field.
 
+mod html;
+mod parts;
+mod redirect;
+mod sse;
+
+pub use html::Html;
+pub use parts::IntoResponseParts;
+pub use redirect::Redirect;
+pub use sse::{Event, EventError, Sse};
+
 use crate::body::Body;
 use crate::proto::Refusal;
 use crate::proto::encode::ContentType;
@@ -11,7 +21,10 @@ use crate::request::BodyError;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Extensions, StatusCode};
+use std::borrow::Cow;
 use std::convert::Infallible;
+
+mod upgrade;
 
 /// A response.
 ///
@@ -83,6 +96,11 @@ impl Response {
         &self.body
     }
 
+    /// The body, for changing it: [`Body::into_stream`].
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
     /// The same with another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
@@ -100,13 +118,31 @@ impl Response {
     pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
         let value = HeaderValue::from_str(value)
             .expect("with_header takes visible text; check what comes from outside with HeaderValue::from_str");
-        self.insert(HeaderName::from_static(name), value);
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).expect("with_header takes the name of a field");
+        self.insert(name, value);
         self
     }
 
     /// Sets a field in place of any of that name.
     pub fn insert(&mut self, name: HeaderName, value: HeaderValue) {
         self.headers_mut().insert(name, value);
+    }
+
+    /// Adds a field to those of its name: `Set-Cookie`, say.
+    pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers_mut().append(name, value);
+    }
+
+    /// All fields that were set, `Content-Type` among them.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        static CONTENT_TYPE: HeaderName = header::CONTENT_TYPE;
+        let content_type = self.content_type.value();
+        let fields = self.fields.iter().flat_map(|fields| fields.iter());
+        content_type
+            .map(|value| (&CONTENT_TYPE, value))
+            .into_iter()
+            .chain(fields)
     }
 
     /// The first field of this name.
@@ -160,17 +196,25 @@ impl Response {
 
 /// What can be answered with.
 ///
-/// Text is `text/plain`, bytes are `application/octet-stream`, a status is an empty response or changes that of what
-/// follows it in a pair, `()` is 200 and empty, and a `Result` is whichever it is.
+/// Text is `text/plain`, bytes are `application/octet-stream`, [`Json`](crate::Json) and [`Html`] what they say, `()` is 200 and
+/// empty, a status is an empty response, and a `Result` is whichever it is. In a tuple, a status or fields
+/// ([`IntoResponseParts`]) stand in front of what they change.
 ///
 /// # Examples
 ///
 /// ```
 /// use filch_http::{IntoResponse, StatusCode};
 ///
-/// let answer = (StatusCode::NOT_FOUND, "no such thing").into_response();
+/// let answer = (StatusCode::NOT_FOUND, [("x-tried", "3")], "no such thing").into_response();
 /// assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+/// assert_eq!(answer.header("x-tried").unwrap(), "3");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be answered with",
+    note = "text, bytes, a `StatusCode`, `Json<T>`, `Html<T>`, a `Response` can, and `Result`s of such",
+    note = "in a tuple, a `StatusCode` or fields stand in front of the rest: `(StatusCode::CREATED, [(\"location\", \"/7\")], \"made\")`",
+    note = "a type of your own, an error for example, can when it implements `IntoResponse`"
+)]
 pub trait IntoResponse {
     /// Becomes a response.
     fn into_response(self) -> Response;
@@ -212,6 +256,21 @@ impl IntoResponse for String {
     #[inline]
     fn into_response(self) -> Response {
         Response::text(self)
+    }
+}
+
+impl IntoResponse for Cow<'static, str> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Borrowed(text) => text.into_response(),
+            Self::Owned(text) => text.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Box<str> {
+    fn into_response(self) -> Response {
+        String::from(self).into_response()
     }
 }
 
@@ -267,14 +326,10 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// 400 or 408; the server closes the connection after it.
+/// 400, 408 or 413, say; the server closes the connection after it.
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
-        let status = match self {
-            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Response::text(self.reason()).with_status(status)
+        Response::text(self.reason()).with_status(self.status())
     }
 }
 
@@ -336,6 +391,38 @@ mod tests {
             .cloned()
             .collect();
         assert_eq!(all, ["a/b"]);
+    }
+
+    #[test]
+    fn names_may_be_written_as_they_are_in_books() {
+        let response = Response::new("{}").with_header("Content-Type", "application/json");
+        assert_eq!(
+            response.header("content-type").expect("set"),
+            "application/json"
+        );
+    }
+
+    #[test]
+    fn all_fields_are_seen_wherever_they_stand() {
+        let mut response = Response::text("a");
+        let seen = |response: &Response| -> Vec<String> {
+            let fields = response.headers();
+            fields
+                .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
+                .collect()
+        };
+        assert_eq!(seen(&response), ["content-type: text/plain; charset=utf-8"]);
+        for cookie in ["a=1", "b=2"] {
+            response.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        assert_eq!(
+            seen(&response),
+            [
+                "content-type: text/plain; charset=utf-8",
+                "set-cookie: a=1",
+                "set-cookie: b=2"
+            ]
+        );
     }
 
     #[test]

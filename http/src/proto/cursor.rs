@@ -1,127 +1,158 @@
 //! Where does the parser touch memory without a bounds check?
 //!
-//! Here and nowhere else. [`Cursor`] is a position in a slice; every unsafe operation of the parser is one of its
-//! methods, and each of them is safe to call: no input and no caller can make it leave the slice.
+//! Here and, for vector instructions, in `simd/x86`. [`Cursor`] is a slice with a place in it and the block of bytes
+//! that lies there, ready to be asked. Every unsafe operation is one of its methods, and each of them is safe to call:
+//! no input and no caller can make it leave the slice.
 //!
-//! A scanner looks at many bytes at once. It asks for a [`Window`] of `N` bytes, and gets one only where `N` bytes
-//! are left; the window is the proof, so moving within it needs no second check. Wider instructions ask for a wider
-//! window and need nothing else from this file.
+//! Places are told as *indices*, counted from the cursor's base, so that one that a bitmap gave needs no addition before
+//! it is looked at. An index is good until the base moves, which [`Cursor::seek`] and [`Cursor::run`] do: they return
+//! the index of the place they came to. [`Cursor::offset`] makes an offset of it, which stays.
 //!
-//! Rejected: indices into the slice (safe, but each access is compared with the length again: a quarter more
-//! instructions on a browser's request), and unsafe `advance` methods whose contract each caller argues anew.
+//! At the end of the slice the base stays 32 bytes before it, so that a block is always full; only of a slice that is
+//! shorter a copy is made, filled up with NUL, which ends every run.
+//!
+//! Rejected: pointers in place of indices (an offset then costs a subtraction, and each field has four), a narrower
+//! block at the end (the last field of most requests lies there), and reading past the end within a page (fast, and
+//! nothing that can be argued in the language).
 
-use std::marker::PhantomData;
+use super::simd::{BLOCK, Level};
 
-/// A position in a slice of bytes.
-#[derive(Debug, Clone)]
-pub(crate) struct Cursor<'b> {
-    /// First byte of the slice.
-    start: *const u8,
-    /// INVARIANT: `start <= at <= end`, and all three point into, or one past, the one slice borrowed for `'b`.
-    /// Made true by [`Cursor::new`]; kept by every method, since each moves `at` only over bytes it has seen to be
-    /// there.
-    at: *const u8,
-    /// One past the last byte of the slice.
-    end: *const u8,
-    slice: PhantomData<&'b [u8]>,
-}
-
-impl<'b> Cursor<'b> {
-    /// A cursor at the byte `at` of `bytes`; at the end when there are fewer.
-    #[inline]
-    pub(crate) fn new(bytes: &'b [u8], at: usize) -> Self {
-        let range = bytes.as_ptr_range();
-        let at = at.min(bytes.len());
-        let cursor = Self {
-            start: range.start,
-            // SAFETY: `at <= bytes.len()` by the line above, so the result is within the slice or one past it.
-            at: unsafe { range.start.add(at) },
-            end: range.end,
-            slice: PhantomData,
-        };
-        cursor.check();
-        cursor
-    }
-
-    /// How many bytes lie before the cursor.
-    #[inline]
-    pub(crate) fn offset(&self) -> usize {
-        self.check();
-        // SAFETY: by the invariant both pointers are of one slice and `at` is not before `start`.
-        unsafe { self.at.offset_from(self.start) as usize }
-    }
-
-    /// How many bytes lie behind it.
-    #[inline]
-    pub(crate) fn remaining(&self) -> usize {
-        self.check();
-        // SAFETY: by the invariant both pointers are of one slice and `end` is not before `at`.
-        unsafe { self.end.offset_from(self.at) as usize }
-    }
-
-    /// The byte under the cursor; `None` at the end.
-    #[inline]
-    pub(crate) fn peek(&self) -> Option<u8> {
-        self.check();
-        if self.at == self.end {
-            return None;
-        }
-        // SAFETY: `at` is of the slice and, by the comparison, not its end: it points at a byte that lives for `'b`.
-        Some(unsafe { *self.at })
-    }
-
-    /// Moves over one byte, if there is one, and returns it.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        // SAFETY: `peek` found a byte at `at`, so one further is within the slice or one past it.
-        self.at = unsafe { self.at.add(1) };
-        self.check();
-        Some(byte)
-    }
-
-    /// The next `N` bytes, if there are as many; moving over them is up to the [`Window`].
-    #[inline]
-    pub(crate) fn window<const N: usize>(&mut self) -> Option<Window<'_, 'b, N>> {
-        if self.remaining() < N {
-            return None;
-        }
-        Some(Window { cursor: self })
-    }
-
-    /// The invariant, in builds that check it.
-    #[inline]
-    fn check(&self) {
-        debug_assert!(self.start <= self.at && self.at <= self.end);
-    }
-}
-
-/// The proof that `N` bytes lie behind the cursor.
+/// A place in a slice of bytes, and the block there.
 #[derive(Debug)]
-pub(crate) struct Window<'c, 'b, const N: usize> {
-    /// INVARIANT: `cursor.remaining() >= N`. Made true by [`Cursor::window`]; nobody else can move the cursor while
-    /// it is borrowed here, and the methods that move it consume the window.
-    cursor: &'c mut Cursor<'b>,
+pub(crate) struct Cursor<'b, L: Level> {
+    bytes: &'b [u8],
+    /// INVARIANT: `base <= bytes.len()`. Made true by [`Cursor::new`]; [`Cursor::seek`] alone changes it, to places that it
+    /// has compared with the length.
+    base: usize,
+    level: L,
+    /// The bytes from `base` on.
+    block: L::Block,
 }
 
-impl<'b, const N: usize> Window<'_, 'b, N> {
-    /// The bytes.
-    #[inline]
-    pub(crate) fn bytes(&self) -> &'b [u8; N] {
-        debug_assert!(self.cursor.remaining() >= N);
-        // SAFETY: `N` bytes lie at `at` by the invariant; they are initialised and borrowed for `'b` as part of the
-        // slice, and an array of bytes has no alignment.
-        unsafe { &*self.cursor.at.cast::<[u8; N]>() }
+impl<'b, L: Level> Cursor<'b, L> {
+    /// A cursor at the byte `at` of `bytes`, or at the end when there are fewer; with the index of that place.
+    #[inline(always)]
+    pub(crate) fn new(level: L, bytes: &'b [u8], at: usize) -> (Self, usize) {
+        let block = level.load(&[0; BLOCK]);
+        let mut cursor = Self {
+            bytes,
+            base: 0,
+            level,
+            block,
+        };
+        let index = cursor.seek(at);
+        (cursor, index)
     }
 
-    /// Moves over the first `n` of them; over all when `n` is larger than `N`.
-    #[inline]
-    pub(crate) fn skip(self, n: usize) {
-        let n = n.min(N);
-        // SAFETY: `n <= N` and `N` bytes lie behind `at` by the invariant.
-        self.cursor.at = unsafe { self.cursor.at.add(n) };
-        self.cursor.check();
+    /// The slice.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> &'b [u8] {
+        self.bytes
     }
+
+    /// How many bytes lie before an index.
+    #[inline(always)]
+    pub(crate) fn offset(&self, index: usize) -> usize {
+        self.base + index
+    }
+
+    /// Makes the block one that holds the place of an offset, or the end; returns its index.
+    #[inline(always)]
+    pub(crate) fn seek_to(&mut self, offset: usize) -> usize {
+        self.base = 0;
+        self.seek(offset)
+    }
+
+    /// Makes the block one that holds the place of an index, or the end if that is before it; returns its index from
+    /// then on.
+    #[inline(always)]
+    pub(crate) fn seek(&mut self, index: usize) -> usize {
+        let Some(block) = self.ahead(index) else {
+            return self.seek_near_end(index);
+        };
+        self.base += index;
+        self.block = self.level.load(&block);
+        0
+    }
+
+    #[inline(always)]
+    fn seek_near_end(&mut self, index: usize) -> usize {
+        let at = self.base + index.min(self.rest());
+        if let Some(block) = self.bytes.last_chunk::<BLOCK>() {
+            self.base = self.bytes.len() - BLOCK;
+            self.block = self.level.load(block);
+        } else {
+            self.base = 0;
+            self.block = self.level.load(&padded(self.bytes));
+        }
+        at - self.base
+    }
+
+    /// The index of the first byte at `from` or behind it that is not of the class, or of the end. `from` is within the
+    /// block or just behind it.
+    #[inline(always)]
+    pub(crate) fn run<const CLASS: u8>(&mut self, from: usize) -> usize {
+        debug_assert!(from <= BLOCK);
+        let stop = self.level.run::<CLASS>(self.block, from);
+        if stop < BLOCK {
+            return stop;
+        }
+        while let Some(block) = self.ahead(BLOCK) {
+            self.base += BLOCK;
+            self.block = self.level.load(&block);
+            let stop = self.level.run::<CLASS>(self.block, 0);
+            if stop < BLOCK {
+                return stop;
+            }
+        }
+        // From here to the end it is one block, of which what was seen before is passed over.
+        let from = self.seek_near_end(BLOCK);
+        self.level.run::<CLASS>(self.block, from).min(BLOCK)
+    }
+
+    /// The byte at an index; `None` at the end.
+    #[inline(always)]
+    pub(crate) fn byte(&self, index: usize) -> Option<u8> {
+        self.ahead(index).map(|[byte]| byte)
+    }
+
+    /// The `N` bytes at an index, if there are as many.
+    #[inline(always)]
+    pub(crate) fn ahead<const N: usize>(&self, index: usize) -> Option<[u8; N]> {
+        let end = index.checked_add(N)?;
+        if end > self.rest() {
+            return None;
+        }
+        // SAFETY: `index` is no more than the bytes from `base` on, by the comparison, and `base` is within the slice by
+        // its invariant.
+        let at = unsafe { self.bytes.as_ptr().add(self.base + index) };
+        // SAFETY: by the same comparison `N` bytes lie there; they are initialised, nobody writes to them while they are
+        // borrowed, and an array of bytes has no alignment.
+        Some(unsafe { at.cast::<[u8; N]>().read() })
+    }
+
+    /// The byte before an index; `None` at the beginning.
+    #[inline(always)]
+    pub(crate) fn before(&self, index: usize) -> Option<u8> {
+        let at = (self.base + index).wrapping_sub(1);
+        self.bytes.get(at).copied()
+    }
+
+    /// The bytes from the base to the end.
+    #[inline(always)]
+    fn rest(&self) -> usize {
+        debug_assert!(self.base <= self.bytes.len());
+        // By the invariant this never wraps.
+        self.bytes.len().wrapping_sub(self.base)
+    }
+}
+
+/// Fewer bytes than a block has, and NUL behind them.
+#[cold]
+fn padded(bytes: &[u8]) -> [u8; BLOCK] {
+    let mut padded = [0; BLOCK];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    padded
 }
 
 /// The bytes as text, if they are US-ASCII.
@@ -139,6 +170,14 @@ pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::{Cursor, text};
+    use crate::proto::scan::{TARGET, TOKEN, VALUE};
+    use crate::proto::simd::{Job, Level, Portable, Simd, with};
+
+    /// Shorter than a block, one, and more; the tests below try every place in them.
+    const LENGTHS: &[usize] = match cfg!(miri) {
+        true => &[0, 3, 32, 33],
+        false => &[0, 1, 3, 31, 32, 33, 40, 63, 64, 65, 100],
+    };
 
     #[test]
     fn text_is_ascii() {
@@ -150,52 +189,84 @@ mod tests {
     }
 
     #[test]
-    fn walks_to_the_end_and_stays() {
-        let mut cursor = Cursor::new(b"ab", 0);
-        assert_eq!(
-            (cursor.offset(), cursor.remaining(), cursor.peek()),
-            (0, 2, Some(b'a'))
-        );
-        assert_eq!(
-            (cursor.next(), cursor.next(), cursor.next()),
-            (Some(b'a'), Some(b'b'), None)
-        );
-        assert_eq!(
-            (cursor.offset(), cursor.remaining(), cursor.peek()),
-            (2, 0, None)
-        );
-    }
-
-    #[test]
     fn starts_anywhere_but_never_outside() {
-        assert_eq!(Cursor::new(b"abc", 2).peek(), Some(b'c'));
-        assert_eq!(Cursor::new(b"abc", 3).peek(), None);
-        assert_eq!(Cursor::new(b"abc", 4).offset(), 3);
-        assert_eq!(Cursor::new(b"", 0).peek(), None);
+        for &len in LENGTHS {
+            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            for at in 0..len + 40 {
+                let (cursor, index) = Cursor::new(Portable, &bytes, at);
+                assert_eq!(cursor.offset(index), at.min(len));
+                assert_eq!(cursor.byte(index), bytes.get(at).copied());
+                let before = at.min(len).checked_sub(1);
+                assert_eq!(cursor.before(index), before.map(|at| bytes[at]));
+            }
+        }
     }
 
     #[test]
-    fn a_window_is_given_only_where_it_fits() {
-        let mut cursor = Cursor::new(b"0123456789", 0);
-        assert!(cursor.window::<11>().is_none());
-        let window = cursor.window::<8>().expect("ten bytes are left");
-        assert_eq!(window.bytes(), b"01234567");
-        window.skip(3);
-        assert_eq!(cursor.offset(), 3);
-        assert!(cursor.window::<8>().is_none());
-        assert_eq!(
-            cursor.window::<7>().map(|window| *window.bytes()),
-            Some(*b"3456789")
-        );
+    fn bytes_ahead_are_given_only_where_they_are() {
+        let (cursor, _) = Cursor::new(Portable, b"0123456789", 0);
+        assert_eq!(cursor.ahead(0), Some(*b"0123456789"));
+        assert_eq!(cursor.ahead::<11>(0), None);
+        assert_eq!(cursor.ahead::<2>(8), Some(*b"89"));
+        assert_eq!(cursor.ahead::<2>(9), None);
+        assert_eq!(cursor.ahead(10), Some([]));
+        assert_eq!(cursor.ahead::<0>(11), None);
+        assert_eq!(cursor.ahead::<2>(usize::MAX), None);
+        assert_eq!(cursor.ahead::<1>(usize::MAX), None);
     }
 
     #[test]
-    fn a_skip_beyond_the_window_stops_at_its_end() {
-        let mut cursor = Cursor::new(b"01234567", 0);
-        cursor
-            .window::<4>()
-            .expect("eight bytes are left")
-            .skip(usize::MAX);
-        assert_eq!(cursor.offset(), 4);
+    fn seeks_from_anywhere_to_anywhere_behind() {
+        for &len in LENGTHS {
+            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            for at in 0..=len {
+                for by in 0..=len + 1 - at {
+                    let (mut cursor, index) = Cursor::new(Portable, &bytes, at);
+                    let index = cursor.seek(index + by);
+                    assert_eq!(cursor.offset(index), (at + by).min(len));
+                    assert_eq!(cursor.byte(index), bytes.get(at + by).copied());
+                }
+            }
+        }
+        let (mut cursor, _) = Cursor::new(Portable, b"abc", 1);
+        assert_eq!(cursor.seek(usize::MAX), 3);
+    }
+
+    /// The end of a run that begins at `.1`, by offset.
+    struct Run<'b>(&'b [u8], usize);
+
+    impl Job for Run<'_> {
+        type Output = [usize; 3];
+
+        fn run<L: Level>(self, level: L) -> Self::Output {
+            let end = |run: fn(&mut Cursor<'_, L>, usize) -> usize| {
+                let (mut cursor, index) = Cursor::new(level, self.0, self.1);
+                let end = run(&mut cursor, index);
+                cursor.offset(end)
+            };
+            [
+                end(|cursor, from| cursor.run::<TOKEN>(from)),
+                end(|cursor, from| cursor.run::<TARGET>(from)),
+                end(|cursor, from| cursor.run::<VALUE>(from)),
+            ]
+        }
+    }
+
+    #[test]
+    fn runs_end_at_the_first_stop_or_at_the_end() {
+        for &len in LENGTHS {
+            for stop in 0..=len {
+                let mut bytes = vec![b'a'; len];
+                if stop < len {
+                    bytes[stop] = 0;
+                }
+                for from in 0..=stop {
+                    for simd in Simd::ALL {
+                        let ends = with(simd, Run(&bytes, from)).unwrap_or([stop; 3]);
+                        assert_eq!(ends, [stop; 3], "{simd:?}, {len} bytes from {from}");
+                    }
+                }
+            }
+        }
     }
 }

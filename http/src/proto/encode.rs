@@ -6,9 +6,22 @@
 //! map. The clock is the caller's: the fields that are the same in every answer of a second come in as
 //! [`StandardFields`].
 //!
+//! What is said of the body, by [`BodyFraming`] and status (RFC 9112, section 6; RFC 9110, section 8.6):
+//!
+//! | | 1xx, 204, 304 | 205 | any other |
+//! |---|---|---|---|
+//! | `Length` | – | `Content-Length: 0` | `Content-Length` |
+//! | `Chunked` | – | `Content-Length: 0` | `Transfer-Encoding: chunked` |
+//! | `UntilClose` | – | `Content-Length: 0` | `Connection: close` |
+//! | `Tunnel` | – | – | – |
+//!
+//! The answer to HEAD says the same and sends no body.
+//!
 //! Rejected: `write!` (four times the instructions), and a table of prebuilt status lines for all statuses (that of 200
 //! stands before the standard fields already, and the others do not matter).
 
+use super::framing::BodyFraming;
+use super::request::Version;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -27,36 +40,53 @@ pub enum Persistence {
 ///
 /// # Units and limits
 ///
-/// Made once a second; a copy of about 80 bytes per response.
+/// Made once a second, of about 500 bytes; a copy of about 130 per response.
 #[derive(Debug, Clone)]
 pub struct StandardFields {
-    /// The status line of 200, then the fields: one copy begins nearly every response.
+    /// Beginnings of responses, one behind the other, one for each [`ContentType`]: the status line of 200, the fields, the
+    /// type, and the name of the length. One copy makes nearly all of nearly every response.
     bytes: Vec<u8>,
+    /// Where each of them ends.
+    ends: [usize; ContentType::ALL.len()],
 }
 
 impl StandardFields {
     /// The fields for this server name and this moment, a date as [`httpdate`] prints it.
     #[must_use]
     pub fn new(server: Option<&HeaderValue>, date: std::time::SystemTime) -> Self {
-        let mut bytes = Vec::with_capacity(96);
-        bytes.extend_from_slice(OK_LINE);
-        if let Some(server) = server {
-            push_field(&mut bytes, b"Server", server.as_bytes());
-        }
-        push_field(
-            &mut bytes,
-            b"Date",
-            httpdate::fmt_http_date(date).as_bytes(),
-        );
-        Self { bytes }
+        let date = httpdate::fmt_http_date(date);
+        let mut bytes = Vec::with_capacity(640);
+        let ends = ContentType::ALL.map(|content_type| {
+            bytes.extend_from_slice(OK_LINE);
+            if let Some(server) = server {
+                push_field(&mut bytes, b"Server", server.as_bytes());
+            }
+            push_field(&mut bytes, b"Date", date.as_bytes());
+            bytes.extend_from_slice(content_type.line());
+            bytes.extend_from_slice(LENGTH_NAME);
+            bytes.len()
+        });
+        Self { bytes, ends }
+    }
+
+    /// The beginning of a response of 200 with this type, up to the number of its length.
+    #[inline]
+    fn beginning(&self, content_type: ContentType) -> &[u8] {
+        let index = content_type as usize;
+        let begin = match index {
+            0 => 0,
+            _ => self.ends[index - 1],
+        };
+        &self.bytes[begin..self.ends[index]]
     }
 
     fn fields(&self) -> &[u8] {
-        &self.bytes[OK_LINE.len()..]
+        &self.bytes[OK_LINE.len()..self.ends[0] - LENGTH_NAME.len()]
     }
 }
 
 const OK_LINE: &[u8] = b"HTTP/1.1 200 OK\r\n";
+const LENGTH_NAME: &[u8] = b"Content-Length: ";
 
 /// The fields that the encoder writes itself. In a response's own map they are passed over.
 ///
@@ -77,9 +107,10 @@ pub struct ResponseHead<'a> {
     pub content_type: ContentType,
     /// All other fields.
     pub fields: Option<&'a HeaderMap>,
-    /// The length of the body that the response has, or would have if the request were not HEAD.
-    pub body_len: u64,
-    /// What becomes of the connection.
+    /// Where the body ends that the response has, or would have if the request were not HEAD.
+    pub body: BodyFraming,
+    /// What becomes of the connection. When the head says that the body ends with it, it must be [`Close`](Persistence::Close):
+    /// so it will be said, whatever stands here.
     pub persistence: Persistence,
 }
 
@@ -87,45 +118,106 @@ impl ResponseHead<'_> {
     /// Appends the head, with the empty line that ends it, to `out`.
     #[inline]
     pub fn encode(&self, standard: &StandardFields, out: &mut Vec<u8>) {
-        if self.status == StatusCode::OK && self.fields.is_none() {
-            out.extend_from_slice(&standard.bytes);
-        } else {
-            self.encode_beginning_slow(standard, out);
-        }
-        match &self.content_type {
-            ContentType::Elsewhere => {}
-            known => out.extend_from_slice(known.line()),
-        }
-        if let Some(length) = self.content_length() {
-            out.extend_from_slice(b"Content-Length: ");
-            push_decimal(out, length);
-            out.extend_from_slice(b"\r\n");
-        }
-        match self.persistence {
-            Persistence::KeepAlive => out.extend_from_slice(b"\r\n"),
-            Persistence::KeepAliveSaid => out.extend_from_slice(b"Connection: keep-alive\r\n\r\n"),
-            Persistence::Close => out.extend_from_slice(b"Connection: close\r\n\r\n"),
+        match (self.status, self.fields, self.body) {
+            (StatusCode::OK, None, BodyFraming::Length(length)) => {
+                out.extend_from_slice(standard.beginning(self.content_type));
+                self.encode_length(length, false, out);
+            }
+            _ => self.encode_any(standard, out),
         }
     }
 
-    /// RFC 9110, section 8.6. With 205 it is how a response says that nothing follows (section 15.3.6).
+    /// The number of a length, and the end.
     #[inline]
-    fn content_length(&self) -> Option<u64> {
-        match self.status.as_u16() {
-            100..=199 | 204 | 304 => None,
-            205 => Some(0),
-            _ => Some(self.body_len),
+    fn encode_length(&self, length: u64, upgrades: bool, out: &mut Vec<u8>) {
+        match (length, self.persistence, upgrades) {
+            // The most common of bodies that are small enough for this to matter.
+            (10..100, Persistence::KeepAlive, false) => {
+                let [tens, ones] = [length / 10, length % 10].map(|digit| b'0' + digit as u8);
+                out.extend_from_slice(&[tens, ones, b'\r', b'\n', b'\r', b'\n']);
+            }
+            _ => {
+                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                out.extend_from_slice(self.persistence.end(upgrades));
+            }
         }
     }
 
-    /// The status line and the fields, when the one is not 200 or there are others than the standard ones.
-    #[cold]
-    fn encode_beginning_slow(&self, standard: &StandardFields, out: &mut Vec<u8>) {
+    /// A head of any kind.
+    #[inline(never)]
+    fn encode_any(&self, standard: &StandardFields, out: &mut Vec<u8>) {
         push_status_line(out, self.status);
         match self.fields {
             None => out.extend_from_slice(standard.fields()),
             Some(fields) => push_map(out, fields, standard),
         }
+        out.extend_from_slice(self.content_type.line());
+        let is_upgrade = |fields: &HeaderMap| fields.contains_key(header::UPGRADE);
+        let upgrades = self.fields.is_some_and(is_upgrade);
+        let mut persistence = self.persistence;
+        match self.body_said() {
+            BodyFraming::Length(length) => {
+                out.extend_from_slice(LENGTH_NAME);
+                return self.encode_length(length, upgrades, out);
+            }
+            BodyFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            BodyFraming::UntilClose => {
+                debug_assert_eq!(persistence, Persistence::Close, "what is said must be done");
+                persistence = Persistence::Close;
+            }
+            BodyFraming::Tunnel => {}
+        }
+        // The lines above have ended themselves.
+        out.extend_from_slice(&persistence.end(upgrades)[LINE_END.len()..]);
+    }
+
+    /// Of what the head speaks. `Tunnel` where it says nothing. With 205 a length is how a response says that nothing follows
+    /// (RFC 9110, section 15.3.6).
+    #[inline]
+    fn body_said(&self) -> BodyFraming {
+        match (self.status.as_u16(), self.body) {
+            (100..=199 | 204 | 304, _) | (_, BodyFraming::Tunnel) => BodyFraming::Tunnel,
+            (205, _) => BodyFraming::Length(0),
+            (_, body) => body,
+        }
+    }
+}
+
+const LINE_END: &[u8] = b"\r\n";
+
+impl Persistence {
+    /// The end of a head: that of a line, the field `Connection`, and the empty line. Who sends `Upgrade` names it there (RFC 9110,
+    /// section 7.8).
+    #[inline]
+    const fn end(self, upgrades: bool) -> &'static [u8] {
+        match (self, upgrades) {
+            (Self::KeepAlive, false) => b"\r\n\r\n",
+            (Self::KeepAliveSaid, false) => b"\r\nConnection: keep-alive\r\n\r\n",
+            (Self::Close, false) => b"\r\nConnection: close\r\n\r\n",
+            (Self::KeepAlive, true) => b"\r\nConnection: upgrade\r\n\r\n",
+            (Self::KeepAliveSaid, true) => b"\r\nConnection: keep-alive, upgrade\r\n\r\n",
+            (Self::Close, true) => b"\r\nConnection: close, upgrade\r\n\r\n",
+        }
+    }
+}
+
+/// How a body of unknown length is sent to a client of this version: one of 1.0 knows no chunks (RFC 9112, section 6.1).
+///
+/// # Examples
+///
+/// ```
+/// use filch_http::proto::encode::body_of_unknown_length;
+/// use filch_http::proto::framing::BodyFraming;
+/// use filch_http::proto::Version;
+///
+/// assert_eq!(body_of_unknown_length(Version::Http11), BodyFraming::Chunked);
+/// assert_eq!(body_of_unknown_length(Version::Http10), BodyFraming::UntilClose);
+/// ```
+#[must_use]
+pub const fn body_of_unknown_length(version: Version) -> BodyFraming {
+    match version {
+        Version::Http10 => BodyFraming::UntilClose,
+        Version::Http11 => BodyFraming::Chunked,
     }
 }
 
@@ -141,13 +233,26 @@ pub enum ContentType {
     Json,
     /// `application/octet-stream`
     Octets,
+    /// `text/html; charset=utf-8`
+    // The last one, as `ALL` knows.
+    Html,
 }
 
 static TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 static JSON: HeaderValue = HeaderValue::from_static("application/json");
 static OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 impl ContentType {
+    /// All, in the order of their numbers.
+    const ALL: [Self; Self::Html as usize + 1] = [
+        Self::Elsewhere,
+        Self::Text,
+        Self::Json,
+        Self::Octets,
+        Self::Html,
+    ];
+
     /// The value of the field.
     #[must_use]
     pub fn value(self) -> Option<&'static HeaderValue> {
@@ -156,6 +261,7 @@ impl ContentType {
             Self::Text => Some(&TEXT),
             Self::Json => Some(&JSON),
             Self::Octets => Some(&OCTETS),
+            Self::Html => Some(&HTML),
         }
     }
 
@@ -167,12 +273,52 @@ impl ContentType {
             Self::Text => b"Content-Type: text/plain; charset=utf-8\r\n",
             Self::Json => b"Content-Type: application/json\r\n",
             Self::Octets => b"Content-Type: application/octet-stream\r\n",
+            Self::Html => b"Content-Type: text/html; charset=utf-8\r\n",
         }
     }
 }
 
 /// The interim response that invites a body (RFC 9110, section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A response that is none yet: another follows (RFC 9110, section 15.2).
+///
+/// 101 is not among them: nothing of HTTP follows that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interim {
+    /// 100: the client may send the body.
+    Continue,
+    /// 102: it takes a while (RFC 2518, section 10.1).
+    Processing,
+    /// 103: some fields of the response to come (RFC 8297).
+    EarlyHints,
+}
+
+/// Appends an interim response with these fields to `out`. A client of 1.0 must not get one.
+///
+/// The fields that frame a message are passed over, as in any head.
+///
+/// # Examples
+///
+/// ```
+/// use filch_http::proto::encode::{Interim, encode_interim};
+/// use http::{HeaderMap, HeaderValue};
+///
+/// let mut fields = HeaderMap::new();
+/// fields.insert("link", HeaderValue::from_static("</a.css>; rel=preload"));
+/// let mut out = Vec::new();
+/// encode_interim(Interim::EarlyHints, Some(&fields), &mut out);
+/// assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n");
+/// ```
+pub fn encode_interim(interim: Interim, fields: Option<&HeaderMap>, out: &mut Vec<u8>) {
+    out.extend_from_slice(match interim {
+        Interim::Continue => b"HTTP/1.1 100 Continue\r\n",
+        Interim::Processing => b"HTTP/1.1 102 Processing\r\n",
+        Interim::EarlyHints => b"HTTP/1.1 103 Early Hints\r\n",
+    });
+    push_fields(out, fields.into_iter().flatten());
+    out.extend_from_slice(b"\r\n");
+}
 
 /// Whether a response of this status may have a body (RFC 9110, sections 6.4.1 and 15.3.6).
 #[must_use]
@@ -190,16 +336,6 @@ fn push_status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"\r\n");
 }
 
-#[inline]
-fn push_decimal(out: &mut Vec<u8>, number: u64) {
-    // Two digits are the most common length of a body that is small enough for this to matter.
-    if let 10..100 = number {
-        out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
-    } else {
-        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    }
-}
-
 /// The caller's fields and ours: a `Server` or `Date` of the caller's stands, ours is then left out.
 fn push_map(out: &mut Vec<u8>, fields: &HeaderMap, standard: &StandardFields) {
     for line in standard.fields().split_inclusive(|byte| *byte == b'\n') {
@@ -211,6 +347,14 @@ fn push_map(out: &mut Vec<u8>, fields: &HeaderMap, standard: &StandardFields) {
             out.extend_from_slice(line);
         }
     }
+    push_fields(out, fields);
+}
+
+/// All but those that the encoder writes itself.
+fn push_fields<'a>(
+    out: &mut Vec<u8>,
+    fields: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+) {
     for (name, value) in fields {
         if !OWNED.contains(name) {
             push_field(out, name.as_str().as_bytes(), value.as_bytes());
@@ -227,159 +371,4 @@ fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::SystemTime;
-
-    fn standard() -> StandardFields {
-        StandardFields::new(
-            Some(&HeaderValue::from_static("filch")),
-            SystemTime::UNIX_EPOCH,
-        )
-    }
-
-    const PLAIN: ResponseHead<'static> = ResponseHead {
-        status: StatusCode::OK,
-        content_type: ContentType::Elsewhere,
-        fields: None,
-        body_len: 13,
-        persistence: Persistence::KeepAlive,
-    };
-
-    fn encoded(head: ResponseHead<'_>) -> String {
-        let mut out = Vec::new();
-        head.encode(&standard(), &mut out);
-        String::from_utf8(out).expect("the head is text")
-    }
-
-    #[test]
-    fn a_plain_response() {
-        assert_eq!(
-            encoded(ResponseHead {
-                content_type: ContentType::Text,
-                ..PLAIN
-            }),
-            "HTTP/1.1 200 OK\r\nServer: filch\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\n"
-        );
-    }
-
-    #[test]
-    fn lengths_and_types() {
-        for len in [0, 9, 10, 99, 100, u64::MAX] {
-            let text = encoded(ResponseHead {
-                body_len: len,
-                ..PLAIN
-            });
-            assert!(
-                text.contains(&format!("\r\nContent-Length: {len}\r\n")),
-                "{text}"
-            );
-        }
-        for known in [
-            ContentType::Elsewhere,
-            ContentType::Text,
-            ContentType::Json,
-            ContentType::Octets,
-        ] {
-            let value = known.value().map(|value| value.to_str().expect("text"));
-            let line = value.map_or(String::new(), |value| format!("Content-Type: {value}\r\n"));
-            assert_eq!(known.line(), line.as_bytes());
-        }
-    }
-
-    /// RFC 9112, section 9.3; RFC 9110, section 7.6.1.
-    #[test]
-    fn persistence_is_said_where_it_is_not_the_default() {
-        assert!(!encoded(PLAIN).contains("Connection"));
-        let said = encoded(ResponseHead {
-            persistence: Persistence::KeepAliveSaid,
-            ..PLAIN
-        });
-        assert!(said.ends_with("\r\nConnection: keep-alive\r\n\r\n"));
-        let close = encoded(ResponseHead {
-            persistence: Persistence::Close,
-            ..PLAIN
-        });
-        assert!(close.ends_with("\r\nConnection: close\r\n\r\n"));
-    }
-
-    /// RFC 9110, section 8.6.
-    #[test]
-    fn responses_without_a_body_have_no_length() {
-        for status in [100, 101, 204, 304] {
-            let status = StatusCode::from_u16(status).expect("a status");
-            assert!(
-                !encoded(ResponseHead {
-                    status,
-                    body_len: 0,
-                    ..PLAIN
-                })
-                .contains("Length"),
-                "{status}"
-            );
-            assert!(!may_have_body(status));
-        }
-        assert!(may_have_body(StatusCode::OK) && may_have_body(StatusCode::NOT_FOUND));
-    }
-
-    /// RFC 9110, section 15.3.6.
-    #[test]
-    fn reset_content_says_that_it_has_none() {
-        let status = StatusCode::RESET_CONTENT;
-        assert!(encoded(ResponseHead { status, ..PLAIN }).contains("\r\nContent-Length: 0\r\n"));
-        assert!(!may_have_body(status));
-    }
-
-    /// RFC 9112, section 4.
-    #[test]
-    fn status_lines() {
-        for (status, line) in [
-            (404, "HTTP/1.1 404 Not Found\r\n"),
-            (599, "HTTP/1.1 599 \r\n"),
-        ] {
-            let status = StatusCode::from_u16(status).expect("a status");
-            assert!(encoded(ResponseHead { status, ..PLAIN }).starts_with(line));
-        }
-    }
-
-    #[test]
-    fn the_callers_fields_are_written_except_those_that_frame() {
-        let mut fields = HeaderMap::new();
-        fields.insert("x-a", HeaderValue::from_static("1"));
-        fields.append("x-a", HeaderValue::from_static("2"));
-        fields.insert("content-length", HeaderValue::from_static("99"));
-        fields.insert("transfer-encoding", HeaderValue::from_static("chunked"));
-        fields.insert("connection", HeaderValue::from_static("upgrade"));
-        let text = encoded(ResponseHead {
-            fields: Some(&fields),
-            ..PLAIN
-        });
-        assert!(text.contains("x-a: 1\r\nx-a: 2\r\n"));
-        assert!(text.contains("Content-Length: 13\r\n") && !text.contains("99"));
-        assert!(!text.contains("chunked") && !text.contains("upgrade"));
-        assert!(text.contains("Server: filch\r\n") && text.contains("Date: Thu"));
-    }
-
-    #[test]
-    fn the_callers_server_and_date_replace_ours() {
-        let mut fields = HeaderMap::new();
-        fields.insert("server", HeaderValue::from_static("mine"));
-        fields.insert("date", HeaderValue::from_static("now"));
-        let text = encoded(ResponseHead {
-            fields: Some(&fields),
-            ..PLAIN
-        });
-        assert_eq!(text.matches("erver: ").count(), 1);
-        assert_eq!(text.matches("ate: ").count(), 1);
-    }
-
-    /// RFC 9110, section 5.5: a value cannot leave its line, because no value that could exists.
-    #[test]
-    fn injection_is_impossible() {
-        for value in ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"] {
-            assert!(HeaderValue::from_str(value).is_err());
-        }
-        assert!(HeaderName::from_bytes(b"a\r\nb").is_err());
-    }
-}
+mod tests;

@@ -46,6 +46,8 @@ pub enum Refusal {
     HostRepeated,
     /// A `Host` that is not a host and an optional port.
     Host,
+    /// A `Host` that is another one than that of an absolute target.
+    HostOther,
     /// A `Content-Length` that is not a plain decimal number, or does not fit 64 bits.
     ContentLength,
     /// More than one `Content-Length`, equal or not.
@@ -58,8 +60,28 @@ pub enum Refusal {
     TransferEncoding,
     /// A transfer coding that this server does not decode.
     CodingUnsupported,
+    /// A body where none may be: with CONNECT or TRACE, or in a response that never has one.
+    BodyForbidden,
+    /// `Connection` names a field that says where the message ends or whom it is for.
+    ConnectionOption,
+    /// A response that switches protocols, though the request did not ask for it.
+    SwitchUnasked,
     /// The body is longer than the limit.
     BodyTooLarge,
+    /// The size of a chunk is not 1 to 16 hexadecimal digits, or something else than CR LF or an extension follows it.
+    ChunkSize,
+    /// An extension of a chunk is malformed.
+    ChunkExtension,
+    /// The line with the size of a chunk is longer than the limit.
+    ChunkLineTooLong,
+    /// The chunks of a body are mostly something else than data.
+    ChunkOverhead,
+    /// The data of a chunk is not followed by CR LF: its size is wrong.
+    ChunkEnd,
+    /// A trailer that only a head may have.
+    TrailerForbidden,
+    /// More trailers than the limit, or longer ones.
+    TrailersTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
     /// The head did not arrive in time.
@@ -88,12 +110,25 @@ impl Refusal {
             | Self::ContentLengthRepeated
             | Self::LengthAndCoding
             | Self::CodingInOldVersion
-            | Self::TransferEncoding => StatusCode::BAD_REQUEST,
+            | Self::TransferEncoding
+            | Self::HostOther
+            | Self::BodyForbidden
+            | Self::ConnectionOption
+            | Self::ChunkSize
+            | Self::ChunkExtension
+            | Self::ChunkLineTooLong
+            | Self::ChunkOverhead
+            | Self::ChunkEnd
+            | Self::TrailerForbidden => StatusCode::BAD_REQUEST,
             Self::HeadTimeout | Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::TooManyFields | Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooManyFields | Self::HeadTooLarge | Self::TrailersTooLarge => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            // Only a response is refused for it, and whoever asked gets it through somebody in between.
+            Self::SwitchUnasked => StatusCode::BAD_GATEWAY,
             Self::MethodTooLong | Self::MethodUnknown | Self::CodingUnsupported => {
                 StatusCode::NOT_IMPLEMENTED
             }
@@ -122,6 +157,10 @@ impl Refusal {
             Self::HostMissing => "Host is missing",
             Self::HostRepeated => "Host is repeated",
             Self::Host => "Host is malformed",
+            Self::HostOther => "Host is another one than the target's",
+            Self::BodyForbidden => "a body where none may be",
+            Self::ConnectionOption => "Connection names a field that is needed to read the message",
+            Self::SwitchUnasked => "protocols are switched, though nobody asked for it",
             Self::ContentLength => "Content-Length is malformed",
             Self::ContentLengthRepeated => "Content-Length is repeated",
             Self::LengthAndCoding => "Content-Length and Transfer-Encoding exclude each other",
@@ -129,6 +168,13 @@ impl Refusal {
             Self::TransferEncoding => "Transfer-Encoding is malformed",
             Self::CodingUnsupported => "this transfer coding is not supported",
             Self::BodyTooLarge => "the body is too large",
+            Self::ChunkSize => "the size of a chunk is malformed",
+            Self::ChunkExtension => "an extension of a chunk is malformed",
+            Self::ChunkLineTooLong => "the extensions of a chunk are too long",
+            Self::ChunkOverhead => "the chunks have more framing than data",
+            Self::ChunkEnd => "the data of a chunk does not end in CR LF",
+            Self::TrailerForbidden => "a trailer that only the head of a message may have",
+            Self::TrailersTooLarge => "the trailers are too large",
             Self::Expectation => "only 100-continue can be expected",
             Self::HeadTimeout => "the head of the request did not arrive in time",
             Self::BodyTimeout => "the body of the request did not arrive in time",

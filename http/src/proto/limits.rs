@@ -39,6 +39,21 @@ pub const EMPTY_LINES_MAX: usize = 4;
 /// A guess at what nobody sends by accident; a body is streamed, so that this bounds work rather than memory.
 pub const BODY_MAX_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
 
+/// Least bytes per second of a body, in either direction, once the grace of the server's timeouts is used up.
+///
+/// What Kestrel asks for. The slowest mobile networks carry four times as much; a body of the largest size that is accepted by
+/// default may then take most of a day, which is why servers with few connections want more.
+pub const BODY_RATE_MIN_BYTES_PER_SECOND: u64 = 240;
+
+/// Longest trailer section of a chunked body in bytes, without the empty line that ends it. More is refused with 431.
+///
+/// A guess: what is sent as trailers is a digest, a signature or a status, each below a few hundred bytes. They are kept in
+/// memory beside the body until somebody asks for them.
+pub const TRAILERS_MAX_BYTES: usize = 8 * 1024;
+
+/// Most fields of a trailer section. More are refused with 431. A guess, four times what anybody was seen to send.
+pub const TRAILERS_MAX: usize = 32;
+
 /// What a server accepts. [`Limits::default`] is meant to be left as it is.
 ///
 /// # Examples
@@ -59,6 +74,12 @@ pub struct Limits {
     pub target_bytes: usize,
     /// Longest body in bytes.
     pub body_bytes: u64,
+    /// Least bytes per second of the body of a request, and of a response, while the client is waited for. Zero asks for any.
+    pub body_rate: u64,
+    /// Longest trailer section in bytes, without the empty line that ends it.
+    pub trailer_bytes: usize,
+    /// Most fields of a trailer section.
+    pub trailer_fields: usize,
 }
 
 impl Limits {
@@ -68,16 +89,21 @@ impl Limits {
         fields: FIELDS_MAX,
         target_bytes: TARGET_MAX_BYTES,
         body_bytes: BODY_MAX_BYTES_DEFAULT,
+        body_rate: BODY_RATE_MIN_BYTES_PER_SECOND,
+        trailer_bytes: TRAILERS_MAX_BYTES,
+        trailer_fields: TRAILERS_MAX,
     };
 
     /// The same with what exceeds the parser's own bounds brought down to them.
     #[must_use]
-    pub(crate) fn bounded(self) -> Self {
-        Self {
-            head_bytes: self.head_bytes.min(HEAD_MAX_BYTES),
-            fields: self.fields.min(FIELDS_MAX),
-            ..self
+    pub(crate) const fn bounded(mut self) -> Self {
+        if self.head_bytes > HEAD_MAX_BYTES {
+            self.head_bytes = HEAD_MAX_BYTES;
         }
+        if self.fields > FIELDS_MAX {
+            self.fields = FIELDS_MAX;
+        }
+        self
     }
 }
 

@@ -4,9 +4,10 @@
 //! [`Head`], each field as a [`FieldSlot`] of the table that the caller brings. Nothing is allocated. A
 //! [`RequestHead`] is the view of the bytes through these notes.
 //!
-//! When the head is not whole yet, the parser remembers the line it was in (within a field value, the byte), and the
-//! next call goes on from there. What it says is a function of the bytes alone: however they were split, the result
-//! is the same, and an error is reported with the first byte that makes it certain.
+//! When the head is not whole yet, the parser remembers how far it has come in a target, a name or a value, and the next
+//! call goes on from there. What it says is a function of the bytes alone: however they were split, and whatever
+//! instructions the processor has, the result is the same, and an error is reported with the first byte that makes it
+//! certain.
 //!
 //! # The grammar, and where it is stricter than httparse
 //!
@@ -20,21 +21,26 @@
 //! 4. a target of a form that the method does not allow, or of no form at all (RFC 9112, section 3.2);
 //! 5. a method, a target, a field name or a head beyond the limits.
 //!
-//! And it says 505 where httparse says that the version is malformed, for `HTTP/` DIGIT `.` DIGIT.
+//! And it says 505 where httparse says that the version is malformed, for `HTTP/` DIGIT `.` DIGIT; it waits for the
+//! whole of it. That 1.2 is among them is a decision; its reasons are in `version`.
 //!
-//! Rejected: looking for the end of the head first (a second pass over every byte of every request), and a parser
-//! that keeps its place to the byte everywhere (a state machine with a branch per byte; only field values are long
-//! enough to matter, everything else is bounded by small limits).
+//! Rejected: looking for the end of the head first (a second pass over every byte of every request), bitmaps of a whole
+//! head before anything is made of them (they have to be kept somewhere, and most lines are shorter than two blocks), and
+//! a parser that keeps its place to the byte everywhere (a state machine with a branch per byte; methods, versions and
+//! line ends are short).
 
 use super::cursor::{Cursor, text};
 use super::error::Refusal;
-use super::limits::{
-    EMPTY_LINES_MAX, FIELD_NAME_MAX_BYTES, HEAD_MAX_BYTES, Limits, METHOD_MAX_BYTES,
-};
-use super::scan;
+use super::fields::{self, Fault, Fields, Initials, Part, Read};
+use super::limits::{EMPTY_LINES_MAX, Limits, METHOD_MAX_BYTES};
+use super::scan::{PATH, TARGET, TOKEN};
+use super::simd::{self, Best, Job, Level, Simd};
+use super::version::Found;
 use std::fmt;
 
+pub use super::fields::FieldSlot;
 pub use super::target::TargetForm;
+pub use super::version::Version;
 
 /// Reads the head of one request, in as many pieces as it comes.
 ///
@@ -56,14 +62,19 @@ pub use super::target::TargetForm;
 #[derive(Debug, Clone, Default)]
 pub struct RequestParser {
     limits: Limits,
-    /// Where the first line begins that is not done with.
-    line_at: usize,
-    /// Where to go on in the value of the field that `line_at` is the line of; 0 if not within a value.
-    value_at: usize,
-    /// Fields that stand in the table already.
-    fields: usize,
+    best: Best,
     empty_lines: usize,
-    request_line: Option<RequestLine>,
+    /// Where the request line begins, as far as is known.
+    line_at: usize,
+    /// Where to go on in its target; 0 if not within it.
+    target_at: usize,
+    /// Where its query begins, if one goes on there; else 0.
+    query_at: usize,
+    /// What the request line says, once it has been read.
+    line: RequestLine,
+    part: Part<Refusal>,
+    /// What comes behind the request line.
+    fields: Fields,
 }
 
 /// Where the parts of a head are. [`Head::view`] shows them. The default is a head of no bytes.
@@ -74,52 +85,40 @@ pub struct Head {
     len: u32,
 }
 
-/// Where a field is: its name and its value, as offsets from the first byte of the head.
-///
-/// # Units and limits
-///
-/// Eight bytes; offsets reach [`HEAD_MAX_BYTES`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FieldSlot {
-    name_at: u16,
-    name_end: u16,
-    value_at: u16,
-    value_end: u16,
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct RequestLine {
-    method_at: u16,
-    method_end: u16,
+    /// Behind a few empty lines at most.
+    method_at: u8,
+    method_end: u8,
     target_at: u16,
+    /// The first question mark, or the end.
+    query_at: u16,
     target_end: u16,
     version: Version,
     form: TargetForm,
 }
 
-/// The version of the protocol that a message says it is in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    #[default]
-    Http11,
+// A method ends where a byte reaches.
+const _: () = assert!(2 * EMPTY_LINES_MAX + METHOD_MAX_BYTES <= u8::MAX as usize);
+
+impl RequestLine {
+    const NONE: Self = Self {
+        method_at: 0,
+        method_end: 0,
+        target_at: 0,
+        query_at: 0,
+        target_end: 0,
+        version: Version::Http11,
+        form: TargetForm::Origin,
+    };
 }
 
-/// How far a line was read.
-enum Line<T> {
-    Done(T),
-    /// The bytes ended within it.
-    Open,
-}
-
-/// Goes on with the value of a finished line; hands an open one up.
+/// Goes on with what was read; hands up that the bytes have ended.
 macro_rules! done {
-    ($line:expr) => {
-        match $line {
-            Line::Done(value) => value,
-            Line::Open => return Ok(Line::Open),
+    ($read:expr) => {
+        match $read {
+            Read::Done(value) => value,
+            Read::Open => return Ok(Read::Open),
         }
     };
 }
@@ -129,33 +128,45 @@ impl RequestParser {
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            line_at: 0,
-            value_at: 0,
-            fields: 0,
+            limits: limits.bounded(),
+            best: Best::Unknown,
             empty_lines: 0,
-            request_line: None,
+            line_at: 0,
+            target_at: 0,
+            query_at: 0,
+            line: RequestLine::NONE,
+            part: Part::Line,
+            fields: Fields::at(0),
         }
     }
 
     /// Gets ready for another head under the same limits.
     #[inline]
     pub fn reset(&mut self) {
-        self.line_at = 0;
-        self.value_at = 0;
-        self.fields = 0;
         self.empty_lines = 0;
-        self.request_line = None;
+        self.line_at = 0;
+        self.target_at = 0;
+        self.part = Part::Line;
+    }
+
+    /// Gets ready for another head under other limits.
+    ///
+    /// What a new parser would have to find out, which instructions the processor has, this one knows already.
+    #[inline]
+    pub fn reset_with(&mut self, limits: Limits) {
+        self.limits = limits.bounded();
+        self.reset();
     }
 
     /// Reads on in `bytes`: everything that has arrived of this request so far, from its first byte. Fields go into
     /// `slots`, which must be the same table in each call.
     ///
-    /// `Ok(None)` asks for more bytes.
+    /// `Ok(None)` asks for more bytes. Behind a whole head, [`reset`](Self::reset) comes before the next call: without it the
+    /// answer has no meaning.
     ///
     /// # Errors
     ///
-    /// The head is refused. Calling again is pointless, but harmless.
+    /// The head is refused; so it will be, for the same reason, if it is asked about again.
     ///
     /// # Source
     ///
@@ -165,286 +176,244 @@ impl RequestParser {
         bytes: &[u8],
         slots: &mut [FieldSlot],
     ) -> Result<Option<Head>, Refusal> {
-        let head_max = self.limits.head_bytes.min(HEAD_MAX_BYTES);
-        let bytes = &bytes[..bytes.len().min(head_max)];
-        match self.lines(bytes, slots)? {
-            Line::Done(head) => Ok(Some(head)),
-            Line::Open if bytes.len() == head_max => Err(Refusal::HeadTooLarge),
-            Line::Open => Ok(None),
-        }
+        self.best = self.best.known();
+        self.best.run(Parse(self, bytes, slots))
     }
 
-    /// Whether anything but empty lines has been seen.
+    /// The same with these instructions; `None` if the processor does not have them.
+    #[doc(hidden)]
+    pub fn parse_with(
+        &mut self,
+        simd: Simd,
+        bytes: &[u8],
+        slots: &mut [FieldSlot],
+    ) -> Option<Result<Option<Head>, Refusal>> {
+        simd::with(simd, Parse(self, bytes, slots))
+    }
+
+    /// Whether anything but empty lines, and what may become one, has been seen.
     #[must_use]
     pub fn has_begun(&self, bytes: &[u8]) -> bool {
-        self.request_line.is_some() || bytes.len() > self.line_at
+        !matches!(self.part, Part::Line)
+            || !matches!(bytes.get(self.line_at..), None | Some([] | [b'\r']))
     }
 
     /// The method, as sent, of a request whose first line was accepted; also when the rest of it was refused.
     #[must_use]
     pub fn method_bytes<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        let line = self.request_line?;
-        bytes.get(usize::from(line.method_at)..usize::from(line.method_end))
+        let method = usize::from(self.line.method_at)..usize::from(self.line.method_end);
+        self.part.has_line().then(|| bytes.get(method))?
     }
 
-    /// How many bytes the next call will pass over: those before the line, or the place in a value, that it was in.
+    /// How many bytes the next call will pass over. It looks again at what has come of a method, a version, and the end of
+    /// a line; those are short.
     #[must_use]
     pub const fn resumes_at(&self) -> usize {
-        if self.value_at != 0 {
-            self.value_at
+        if self.part.has_line() {
+            self.fields.resume_at()
+        } else if self.target_at != 0 {
+            self.target_at
         } else {
             self.line_at
         }
     }
 
-    fn lines(&mut self, bytes: &[u8], slots: &mut [FieldSlot]) -> Result<Line<Head>, Refusal> {
-        let mut cursor = Cursor::new(bytes, self.line_at);
-        let line = match self.request_line {
-            Some(line) => line,
-            None => done!(self.first_line(&mut cursor, bytes)?),
-        };
-        let fields_max = self.limits.fields.min(slots.len());
-        let slots = &mut slots[..fields_max];
-        if self.value_at != 0 {
-            cursor = Cursor::new(bytes, self.value_at);
-            let Some(slot) = slots.get_mut(self.fields) else {
-                return Err(Refusal::TooManyFields);
-            };
-            done!(self.field_value(&mut cursor, slot, bytes)?);
-        }
-        loop {
-            self.line_at = cursor.offset();
-            if cursor.peek() == Some(b'\r') {
-                done!(line_end(&mut cursor)?);
-                return Ok(Line::Done(Head {
-                    line,
-                    fields: self.fields as u16,
-                    len: cursor.offset() as u32,
+    #[inline(always)]
+    fn parse_at<L: Level>(
+        &mut self,
+        level: L,
+        bytes: &[u8],
+        slots: &mut [FieldSlot],
+    ) -> Result<Option<Head>, Refusal> {
+        let head_max = self.limits.head_bytes;
+        let bytes = &bytes[..bytes.len().min(head_max)];
+        let refusal = match self.lines(level, bytes, slots) {
+            Ok(Read::Done(end)) => {
+                return Ok(Some(Head {
+                    line: self.line,
+                    fields: self.fields.count() as u16,
+                    len: end as u32,
                 }));
             }
-            let name_at = cursor.offset();
-            let name_end = done!(field_name(&mut cursor, self.fields == 0)?);
-            let Some(slot) = slots.get_mut(self.fields) else {
-                return Err(Refusal::TooManyFields);
-            };
-            scan::whitespace(&mut cursor);
-            let value_at = cursor.offset() as u16;
-            *slot = FieldSlot {
-                name_at: name_at as u16,
-                name_end: name_end as u16,
-                value_at,
-                value_end: value_at,
-            };
-            done!(self.field_value(&mut cursor, slot, bytes)?);
-        }
-    }
-
-    /// The request line with the empty lines before it.
-    fn first_line(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        bytes: &[u8],
-    ) -> Result<Line<RequestLine>, Refusal> {
-        while cursor.peek() == Some(b'\r') {
-            done!(line_end(cursor)?);
-            self.line_at = cursor.offset();
-            self.empty_lines += 1;
-            if self.empty_lines > EMPTY_LINES_MAX {
-                return Err(Refusal::EmptyLines);
-            }
-        }
-        let line = done!(request_line(cursor, bytes, self.limits.target_bytes)?);
-        self.request_line = Some(line);
-        Ok(Line::Done(line))
-    }
-
-    /// The rest of a field line, from within its value on. `slot` has the name and where the value begins.
-    #[inline(always)]
-    fn field_value(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        slot: &mut FieldSlot,
-        bytes: &[u8],
-    ) -> Result<Line<()>, Refusal> {
-        if self.value_at == usize::from(slot.value_at) {
-            // Came back to a value of which nothing but spaces had arrived.
-            scan::whitespace(cursor);
-            slot.value_at = cursor.offset() as u16;
-        }
-        scan::value(cursor);
-        let end = cursor.offset();
-        match crlf(cursor) {
-            Crlf::Yes => {}
-            Crlf::Open => {
-                self.value_at = end;
-                return Ok(Line::Open);
-            }
-            Crlf::No => return Err(value_refusal(cursor.peek())),
-        }
-        slot.value_end = trim_end(bytes, usize::from(slot.value_at), end) as u16;
-        self.value_at = 0;
-        self.fields += 1;
-        Ok(Line::Done(()))
-    }
-}
-
-/// Whether CR LF lies under the cursor.
-enum Crlf {
-    /// It did, and the cursor is behind it.
-    Yes,
-    /// The bytes end before it is certain.
-    Open,
-    No,
-}
-
-#[inline]
-fn crlf(cursor: &mut Cursor<'_>) -> Crlf {
-    match cursor.window::<2>() {
-        Some(window) if window.bytes() == b"\r\n" => {
-            window.skip(2);
-            Crlf::Yes
-        }
-        Some(_) => Crlf::No,
-        None => match cursor.peek() {
-            None | Some(b'\r') => Crlf::Open,
-            Some(_) => Crlf::No,
-        },
-    }
-}
-
-#[inline]
-fn line_end(cursor: &mut Cursor<'_>) -> Result<Line<()>, Refusal> {
-    match crlf(cursor) {
-        Crlf::Yes => Ok(Line::Done(())),
-        Crlf::Open => Ok(Line::Open),
-        Crlf::No => Err(Refusal::LineEnd),
-    }
-}
-
-/// `method SP request-target SP HTTP-version CRLF` (RFC 9112, section 3).
-#[inline]
-fn request_line(
-    cursor: &mut Cursor<'_>,
-    bytes: &[u8],
-    target_max: usize,
-) -> Result<Line<RequestLine>, Refusal> {
-    let method_at = cursor.offset();
-    scan::token(cursor);
-    let method_end = cursor.offset();
-    if method_end - method_at > METHOD_MAX_BYTES {
-        return Err(Refusal::MethodTooLong);
-    }
-    match cursor.next() {
-        Some(b' ') if method_end > method_at => {}
-        None => return Ok(Line::Open),
-        Some(_) => return Err(Refusal::Method),
-    }
-
-    let target_at = cursor.offset();
-    scan::target(cursor);
-    let target_end = cursor.offset();
-    if target_end - target_at > target_max {
-        return Err(Refusal::TargetTooLong);
-    }
-    match cursor.next() {
-        Some(b' ') if target_end > target_at => {}
-        None => return Ok(Line::Open),
-        // A request of HTTP/0.9, or of a client that forgot the version.
-        Some(b'\r' | b'\n') if target_end > target_at => return Err(Refusal::Version),
-        Some(_) => return Err(Refusal::Target),
-    }
-
-    let version = done!(version(cursor)?);
-    done!(line_end(cursor)?);
-    let form = TargetForm::of(&bytes[method_at..method_end], &bytes[target_at..target_end])?;
-    Ok(Line::Done(RequestLine {
-        method_at: method_at as u16,
-        method_end: method_end as u16,
-        target_at: target_at as u16,
-        target_end: target_end as u16,
-        version,
-        form,
-    }))
-}
-
-/// `HTTP-name "/" DIGIT "." DIGIT` (RFC 9112, section 2.3), of which 1.0 and 1.1 are spoken.
-#[inline]
-fn version(cursor: &mut Cursor<'_>) -> Result<Line<Version>, Refusal> {
-    let Some(window) = cursor.window::<8>() else {
-        return match version_may_begin(cursor) {
-            true => Ok(Line::Open),
-            false => Err(Refusal::Version),
+            Ok(Read::Open) if bytes.len() < head_max => return Ok(None),
+            Ok(Read::Open) => Refusal::HeadTooLarge,
+            Err(refusal) => refusal,
         };
-    };
-    let version = match window.bytes() {
-        b"HTTP/1.1" => Version::Http11,
-        b"HTTP/1.0" => Version::Http10,
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            return Err(Refusal::VersionUnsupported);
-        }
-        _ => return Err(Refusal::Version),
-    };
-    window.skip(8);
-    Ok(Line::Done(version))
-}
+        self.part = self.part.refused(refusal);
+        Err(refusal)
+    }
 
-/// Whether the fewer than eight bytes that are left can become a version.
-#[cold]
-fn version_may_begin(cursor: &Cursor<'_>) -> bool {
-    let mut cursor = cursor.clone();
-    for shape in b"HTTP/0.0" {
-        match cursor.next() {
-            None => return true,
-            Some(b'0'..=b'9') if *shape == b'0' => {}
-            Some(byte) if byte == *shape && *shape != b'0' => {}
-            Some(_) => return false,
+    #[inline(always)]
+    fn lines<L: Level>(
+        &mut self,
+        level: L,
+        bytes: &[u8],
+        slots: &mut [FieldSlot],
+    ) -> Result<Read<usize>, Refusal> {
+        let (mut cursor, mut at);
+        match self.part {
+            Part::Line => {
+                if let Some(b'\r') = bytes.get(self.line_at) {
+                    done!(self.empty_lines(bytes)?);
+                }
+                (cursor, at) = Cursor::new(level, bytes, self.line_at);
+                at = done!(self.request_line(&mut cursor, at)?);
+                self.part = Part::Fields;
+                self.fields = Fields::at(cursor.offset(at));
+            }
+            Part::Fields => (cursor, at) = Cursor::new(level, bytes, self.fields.resume_at()),
+            Part::Refused { refusal, .. } => return Err(refusal),
+        }
+        let slots = match slots.get_mut(..self.limits.fields) {
+            Some(slots) => slots,
+            None => slots,
+        };
+        Ok(self.fields.parse(&mut cursor, at, slots)?)
+    }
+
+    /// The empty lines before the request line.
+    #[cold]
+    fn empty_lines(&mut self, bytes: &[u8]) -> Result<Read<()>, Refusal> {
+        loop {
+            match bytes[self.line_at..] {
+                [] | [b'\r'] => return Ok(Read::Open),
+                [b'\r', b'\n', ..] => {
+                    self.line_at += 2;
+                    self.empty_lines += 1;
+                    if self.empty_lines > EMPTY_LINES_MAX {
+                        return Err(Refusal::EmptyLines);
+                    }
+                }
+                [b'\r', ..] => return Err(Refusal::LineEnd),
+                _ => return Ok(Read::Done(())),
+            }
         }
     }
-    true
+
+    /// `method SP request-target SP HTTP-version CRLF` (RFC 9112, section 3). The index is of what is behind it.
+    #[inline(always)]
+    fn request_line<L: Level>(
+        &mut self,
+        cursor: &mut Cursor<'_, L>,
+        at: usize,
+    ) -> Result<Read<usize>, Refusal> {
+        let method_at = self.line_at;
+        let stop = cursor.run::<TOKEN>(at);
+        let method_end = cursor.offset(stop);
+        if method_end - method_at > METHOD_MAX_BYTES {
+            return Err(Refusal::MethodTooLong);
+        }
+        match cursor.byte(stop) {
+            Some(b' ') if method_end > method_at => {}
+            None => return Ok(Read::Open),
+            Some(_) => return Err(Refusal::Method),
+        }
+
+        let target_at = method_end + 1;
+        let (from, known_query_at) = match self.target_at {
+            0 => (stop + 1, 0),
+            resume_at => (cursor.seek_to(resume_at), self.query_at),
+        };
+        // Where it has no query, its version follows; if that is not so, all there may be of a query is passed over as well.
+        let mut stop = cursor.run::<PATH>(from);
+        let mut query_at = cursor.offset(stop);
+        let mut target_end = query_at;
+        let mut version = cursor.ahead(stop).and_then(spoken_version);
+        if version.is_none() {
+            stop = cursor.run::<TARGET>(stop);
+            target_end = cursor.offset(stop);
+            version = cursor.ahead(stop).and_then(spoken_version);
+        }
+        if known_query_at != 0 {
+            query_at = known_query_at;
+        }
+        if target_end - target_at > self.limits.target_bytes {
+            return Err(Refusal::TargetTooLong);
+        }
+        let bytes = cursor.bytes();
+        let version = match version {
+            Some(version) if target_end > target_at => version,
+            _ => {
+                self.target_at = target_end;
+                self.query_at = if query_at < target_end { query_at } else { 0 };
+                return match fault_behind_target(&bytes[target_end..], target_end == target_at) {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(Read::Open),
+                };
+            }
+        };
+        self.line = RequestLine {
+            method_at: method_at as u8,
+            method_end: method_end as u8,
+            target_at: target_at as u16,
+            query_at: query_at as u16,
+            target_end: target_end as u16,
+            version,
+            form: TargetForm::Origin,
+        };
+        if bytes[target_at] != b'/' || method_end - method_at == b"CONNECT".len() {
+            let (method, target) = (&bytes[method_at..method_end], &bytes[target_at..target_end]);
+            self.line.form = TargetForm::of(method, target)?;
+        }
+        Ok(Read::Done(cursor.seek(stop + 11)))
+    }
 }
 
-/// A field name with its colon; says where the name ends.
+/// The end of a request line from behind its target, if it is as nearly all are.
 #[inline(always)]
-fn field_name(cursor: &mut Cursor<'_>, is_first: bool) -> Result<Line<usize>, Refusal> {
-    let at = cursor.offset();
-    scan::token(cursor);
-    let end = cursor.offset();
-    if end - at > FIELD_NAME_MAX_BYTES {
-        return Err(Refusal::HeadTooLarge);
+fn spoken_version([a, b, c, d, e, f, g, h, minor, cr, lf]: [u8; 11]) -> Option<Version> {
+    if [a, b, c, d, e, f, g, h] != *b" HTTP/1." || [cr, lf] != *b"\r\n" {
+        return None;
     }
-    match cursor.next() {
-        Some(b':') if end > at => Ok(Line::Done(end)),
-        None => Ok(Line::Open),
-        Some(byte) => Err(name_refusal(byte, end == at, is_first)),
+    match minor {
+        b'1' => Some(Version::Http11),
+        b'0' => Some(Version::Http10),
+        _ => None,
     }
 }
 
-/// What is wrong with a line whose name is followed by `byte`.
+/// [`RequestParser::parse`] with its arguments.
+struct Parse<'a>(&'a mut RequestParser, &'a [u8], &'a mut [FieldSlot]);
+
+impl Job for Parse<'_> {
+    type Output = Result<Option<Head>, Refusal>;
+
+    #[inline(always)]
+    fn run<L: Level>(self, level: L) -> Self::Output {
+        self.0.parse_at(level, self.1, self.2)
+    }
+}
+
+/// What is wrong with the rest of a request line, from behind its target; nothing, if more has to arrive first.
 #[cold]
-fn name_refusal(byte: u8, is_empty: bool, is_first: bool) -> Refusal {
-    match byte {
-        b' ' | b'\t' if is_empty && !is_first => Refusal::Fold,
-        b'\n' if is_empty => Refusal::LineEnd,
-        _ => Refusal::FieldName,
+fn fault_behind_target(rest: &[u8], is_empty: bool) -> Option<Refusal> {
+    let rest = match rest {
+        [] => return None,
+        [b' ', rest @ ..] if !is_empty => rest,
+        // A request of HTTP/0.9, or of a client that forgot the version.
+        [b'\r' | b'\n', ..] if !is_empty => return Some(Refusal::Version),
+        _ => return Some(Refusal::Target),
+    };
+    match (Found::first_in(rest), rest.get(8..)) {
+        (Found::Open, _) | (Found::Version(_), Some([] | [b'\r'])) => None,
+        (Found::Version(_), _) => Some(Refusal::LineEnd),
+        (Found::Unsupported, _) => Some(Refusal::VersionUnsupported),
+        (Found::Nothing, _) => Some(Refusal::Version),
     }
 }
 
-/// What is wrong with a value that ends in `byte`.
-#[cold]
-fn value_refusal(byte: Option<u8>) -> Refusal {
-    match byte {
-        Some(b'\r' | b'\n') => Refusal::LineEnd,
-        _ => Refusal::FieldValue,
+impl From<Fault> for Refusal {
+    #[cold]
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::LineEnd => Self::LineEnd,
+            Fault::Name => Self::FieldName,
+            Fault::NameTooLong => Self::HeadTooLarge,
+            Fault::Value => Self::FieldValue,
+            Fault::Fold => Self::Fold,
+            Fault::TooMany => Self::TooManyFields,
+        }
     }
-}
-
-/// Where the value ends without the spaces and tabs behind it.
-#[inline]
-fn trim_end(bytes: &[u8], at: usize, mut end: usize) -> usize {
-    while end > at && matches!(bytes[end - 1], b' ' | b'\t') {
-        end -= 1;
-    }
-    end
 }
 
 impl Head {
@@ -519,13 +488,19 @@ impl<'b> RequestHead<'b> {
     #[must_use]
     #[inline]
     pub fn path(&self) -> &'b str {
-        self.line.form.path(self.target())
+        match self.line.form {
+            TargetForm::Origin => ascii(
+                &self.bytes[usize::from(self.line.target_at)..usize::from(self.line.query_at)],
+            ),
+            form => form.path(self.target()),
+        }
     }
 
     /// What follows the first `?` of the target.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
-        self.target().split_once('?').map(|(_, query)| query)
+        let query = &self.bytes[usize::from(self.line.query_at)..usize::from(self.line.target_end)];
+        query.split_first().map(|(_, query)| ascii(query))
     }
 
     /// The version of the request.
@@ -556,13 +531,16 @@ impl<'b> RequestHead<'b> {
     pub(crate) fn raw_fields(
         &self,
     ) -> impl ExactSizeIterator<Item = (&'b [u8], &'b [u8])> + Clone + use<'b> {
-        let bytes = self.bytes;
-        self.slots.iter().map(move |slot| {
-            (
-                &bytes[usize::from(slot.name_at)..usize::from(slot.name_end)],
-                &bytes[usize::from(slot.value_at)..usize::from(slot.value_end)],
-            )
-        })
+        fields::shown(self.bytes, self.slots)
+    }
+
+    /// Those of them that may have one of these names.
+    #[inline]
+    pub(crate) fn fields_of(
+        &self,
+        initials: &'static Initials,
+    ) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + use<'b> {
+        fields::shown_of(self.bytes, self.slots, initials)
     }
 }
 
@@ -580,8 +558,6 @@ impl fmt::Debug for RequestHead<'_> {
 /// Bytes that a scanner has found to be US-ASCII, as text. Checked again: a view can be made of other bytes than those
 /// that were parsed.
 #[inline]
-fn ascii(bytes: &[u8]) -> &str {
+pub(crate) fn ascii(bytes: &[u8]) -> &str {
     text(bytes).expect("the view is of the bytes that were parsed")
 }
-
-const _: () = assert!(size_of::<FieldSlot>() == 8);

@@ -5,7 +5,7 @@
 //! refused, since two servers that guess differently serve different resources.
 
 use super::error::Refusal;
-use super::scan;
+use super::{scan, simd};
 
 /// The form of a request target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ fn is_absolute(uri: &[u8]) -> bool {
         .iter()
         .position(|byte| matches!(byte, b'/' | b'?'))
         .unwrap_or(rest.len());
-    end > 0 && is_host_of_target(&rest[..end])
+    end > 0 && is_host(&rest[..end])
 }
 
 fn strip_scheme(uri: &[u8]) -> Option<&[u8]> {
@@ -95,40 +95,69 @@ fn strip_scheme(uri: &[u8]) -> Option<&[u8]> {
 
 fn is_authority_with_port(authority: &[u8]) -> bool {
     let has_port = matches!(authority.iter().rposition(|byte| *byte == b':'), Some(at) if at > 0 && at + 1 < authority.len());
-    has_port && !authority.ends_with(b"]") && is_host_of_target(authority)
-}
-
-/// The same without `%`, which `http::Uri` refuses: no name that DNS knows needs it (RFC 3986, section 3.2.2, has it
-/// for others), and a target must be the same to who looks at its path and who looks at its URI.
-fn is_host_of_target(host: &[u8]) -> bool {
-    !host.contains(&b'%') && is_host(host)
+    has_port && !authority.ends_with(b"]") && is_host(authority)
 }
 
 /// Whether `host` is `uri-host [ ":" port ]` (RFC 9110, section 7.2), which may be empty.
+///
+/// Without `%`: RFC 3986, section 3.2.2, has it for names that DNS does not know, and `http::Uri` refuses it, but a target must
+/// be the same to who looks at its path and who looks at its URI.
 #[inline]
 pub(crate) fn is_host(host: &[u8]) -> bool {
+    is_plain_host(host) || is_any_host(host)
+}
+
+/// Whether `host` is a name of letters, digits, dots and hyphens, and perhaps a port, as nearly all are. Of those below eight bytes and
+/// beyond 32 it is not said.
+#[inline]
+fn is_plain_host(host: &[u8]) -> bool {
+    // The first bytes and the last; what lies in both is asked about in the last.
+    let mut ends = [0; 16];
+    let (last, in_both) = match (host.first_chunk(), host.last_chunk()) {
+        (Some(first), Some(last)) if host.len() <= 32 => {
+            if !simd::name_bytes(first).all_but((0xFFFF_u32 << (host.len() - 16)) as u16) {
+                return false;
+            }
+            (last, 0)
+        }
+        (None, _) => {
+            let (Some(first), Some(last)) = (host.first_chunk::<8>(), host.last_chunk::<8>())
+            else {
+                return false;
+            };
+            ends[..8].copy_from_slice(first);
+            ends[8..].copy_from_slice(last);
+            (&ends, 0xFF & 0xFF << (host.len() - 8))
+        }
+        _ => return false,
+    };
+    let found = simd::name_bytes(last);
+    // The byte before the digits at the end. Before that is the name: of eight bytes a port leaves two.
+    let before = 15usize.wrapping_sub(found.digits_behind());
+    let has_port = before >= 15 - PORT_MAX_DIGITS && last.get(before) == Some(&b':');
+    found.all_but(in_both | u16::from(has_port) << (before % 16))
+}
+
+#[inline(never)]
+fn is_any_host(host: &[u8]) -> bool {
     if host.first() == Some(&b'[') {
         return is_bracketed_host(host);
     }
-    let mut rest = host;
-    while let Some((four, tail)) = rest.split_first_chunk::<4>() {
-        if !scan::are(four, scan::HOST) {
-            break;
+    let mut name = host;
+    while let [before @ .., b'0'..=b'9'] = name {
+        name = before;
+    }
+    let name = match name {
+        [name @ .., b':'] if !name.is_empty() && host.len() - name.len() <= 1 + PORT_MAX_DIGITS => {
+            name
         }
-        rest = tail;
-    }
-    while let [byte, tail @ ..] = rest {
-        if !scan::is(*byte, scan::HOST) {
-            break;
-        }
-        rest = tail;
-    }
-    match rest {
-        [] => true,
-        [b':', port @ ..] => rest.len() < host.len() && is_port(port),
-        _ => false,
-    }
+        _ => host,
+    };
+    name.iter().all(|byte| scan::is(*byte, scan::HOST))
 }
+
+/// Most digits of a port: five are enough for any.
+const PORT_MAX_DIGITS: usize = 5;
 
 /// `"[" IPv6address "]" [ ":" port ]` (RFC 3986, section 3.2.2). No IPvFuture: there is none.
 #[cold]
@@ -146,14 +175,15 @@ fn is_bracketed_host(host: &[u8]) -> bool {
     port_is_good && address.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
-/// `*DIGIT` (RFC 3986, section 3.2.3), of which five are enough for any port.
+/// `*DIGIT` (RFC 3986, section 3.2.3).
 fn is_port(port: &[u8]) -> bool {
-    port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+    port.len() <= PORT_MAX_DIGITS && port.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn form(method: &str, target: &str) -> Option<TargetForm> {
         TargetForm::of(method.as_bytes(), target.as_bytes()).ok()
@@ -315,9 +345,71 @@ mod tests {
         }
         for bad in [
             "a b", "a/b", "a@b", "a,b", "a:b", "a:80:80", "[::1", "::1", "[::1]x", "a:123456",
-            ":80", "[a]", "a\x7f", "a?", "\\",
+            ":80", "[a]", "a\x7f", "a?", "\\", "%", "a%", "a%2", "a%41",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    /// Hosts and what is nearly one.
+    fn nearly() -> impl Strategy<Value = String> {
+        let name = prop_oneof![
+            "[a-zA-Z0-9.-]{0,40}",
+            "[a-c.]{0,12}",
+            "[0-9.:]{0,12}",
+            "\\PC{0,6}"
+        ];
+        let port = prop_oneof![Just(String::new()), ":[0-9]{0,7}", "[:0-9a/@]{0,7}"];
+        (name, port).prop_map(|(name, port)| name + &port)
+    }
+
+    proptest! {
+        /// What is said at a glance is what a look at each byte says.
+        #[test]
+        fn plain_hosts_are_hosts(host in nearly(), at: prop::sample::Index, byte: u8) {
+            let mut host = host.into_bytes();
+            prop_assert_eq!(is_host(&host), is_any_host(&host));
+            if !host.is_empty() {
+                let at = at.index(host.len());
+                host[at] = byte;
+                prop_assert_eq!(is_host(&host), is_any_host(&host));
+            }
+        }
+    }
+
+    /// Each byte at each place of names of each length, with and without a port.
+    #[test]
+    fn plain_hosts_byte_by_byte() {
+        for len in if cfg!(miri) { 8..10 } else { 0..35 } {
+            for port in ["", ":", ":8", ":80", ":12345", ":123456"] {
+                let good = [&b"a".repeat(len), port.as_bytes()].concat();
+                assert_eq!(is_host(&good), is_any_host(&good));
+                for at in 0..len {
+                    for byte in 0..=u8::MAX {
+                        let mut host = good.clone();
+                        host[at] = byte;
+                        let text = String::from_utf8_lossy(&host);
+                        assert_eq!(is_host(&host), is_any_host(&host), "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Those of nearly all requests are seen at a glance.
+    #[test]
+    fn plain_hosts() {
+        for host in [
+            "127.0.0.1:8080",
+            "localhost:3000",
+            "h.io:8080",
+            "example.org",
+            "example.org:8080",
+            "www.example.org:8080",
+            "xn--bcher-kva.example",
+            "a-name-of-just-32-bytes.example.",
+        ] {
+            assert!(is_plain_host(host.as_bytes()), "{host}");
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Tests of the request parser, filed by what they hold it against: the RFC's grammar and our limits here, another
-//! parser in `oracle`, and what must hold for every input in `props`.
+//! parser in `oracle`, and in `levels` what must hold for every input: one answer, whatever the instructions and however the bytes
+//! arrive. Those of the response parser are in `response`; both have their examples in `corpus`.
 
+mod corpus;
+mod levels;
 mod oracle;
-mod props;
+mod response;
+mod tables;
 
 use super::limits::{
     EMPTY_LINES_MAX, FIELD_NAME_MAX_BYTES, FIELDS_MAX, HEAD_MAX_BYTES, METHOD_MAX_BYTES,
@@ -18,6 +22,15 @@ fn slots() -> Slots {
 
 fn parse(bytes: impl AsRef<[u8]>) -> Result<Option<Head>, Refusal> {
     RequestParser::default().parse(bytes.as_ref(), &mut slots())
+}
+
+/// Whether the last of these bytes are `HTTP/` and less than a version. We wait for all of it to say whether it is
+/// malformed or only not spoken; httparse refuses what does not go on to be 1.0 or 1.1.
+fn ends_within_a_version(bytes: &[u8]) -> bool {
+    (5..8).any(|len| {
+        let tail = bytes.len().checked_sub(len).map(|at| &bytes[at..]);
+        tail.is_some_and(|tail| tail.starts_with(b"HTTP/"))
+    })
 }
 
 /// The refusal of a request whose line is plain and whose fields are these.
@@ -340,15 +353,109 @@ fn a_server_may_accept_less_but_not_more() {
     );
 }
 
-/// What comes in single bytes costs no scan of what came before: the place in a value is kept.
 #[test]
-fn a_long_value_is_not_read_again() {
+fn a_parser_is_used_again() {
     let mut parser = RequestParser::default();
     let mut slots = slots();
-    let mut bytes = b"GET / HTTP/1.1\r\nA: ".to_vec();
-    for _ in 0..1000 {
-        bytes.push(b'v');
-        assert_eq!(parser.parse(&bytes, &mut slots), Ok(None));
-        assert_eq!(parser.resumes_at(), bytes.len());
+    let bytes = b"\r\nGET /abcdefghij HTTP/1.1\r\nHost: example.org\r\n\r\n";
+    for cut in 0..bytes.len() {
+        assert_eq!(parser.parse(&bytes[..cut], &mut slots), Ok(None));
+        parser.reset();
+        assert!(!parser.has_begun(b"") && parser.resumes_at() == 0);
+        assert!(matches!(parser.parse(bytes, &mut slots), Ok(Some(_))));
+        parser.reset_with(Limits {
+            target_bytes: 5,
+            ..Limits::DEFAULT
+        });
+        assert_eq!(parser.parse(bytes, &mut slots), Err(Refusal::TargetTooLong));
+        assert_eq!(parser.method_bytes(bytes), None);
+        parser.reset_with(Limits::DEFAULT);
+    }
+}
+
+/// Wherever it is cut.
+#[test]
+fn paths_and_queries() {
+    for (target, path, query) in [
+        ("/", "/", None),
+        ("/?", "/", Some("")),
+        ("/a/b?c=d&e?f?", "/a/b", Some("c=d&e?f?")),
+        (
+            "/a?????????????????????????????????????b",
+            "/a",
+            Some("????????????????????????????????????b"),
+        ),
+        (
+            "/0123456789012345678901234567890123456789?c",
+            "/0123456789012345678901234567890123456789",
+            Some("c"),
+        ),
+        ("http://a?b?c", "/", Some("b?c")),
+        ("http://a/b?c", "/b", Some("c")),
+    ] {
+        let text = format!("GET {target} HTTP/1.1\r\n\r\n");
+        for cut in 0..text.len() {
+            let (mut parser, mut slots) = (RequestParser::default(), slots());
+            assert_eq!(parser.parse(&text.as_bytes()[..cut], &mut slots), Ok(None));
+            let head = parser.parse(text.as_bytes(), &mut slots).expect("good");
+            let head = head.expect("whole");
+            let view = head.view(text.as_bytes(), &slots);
+            assert_eq!(
+                (view.target(), view.path(), view.query()),
+                (target, path, query),
+                "cut at {cut}"
+            );
+        }
+    }
+}
+
+/// RFC 9112, section 2.2: an empty line behind a request is none of the next one, nor is half of it.
+#[test]
+fn empty_lines_begin_no_request() {
+    for (bytes, has_begun) in [
+        ("", false),
+        ("\r", false),
+        ("\r\n", false),
+        ("\r\n\r", false),
+        ("\r\nG", true),
+        ("\rG", true),
+        ("\n", true),
+        ("GET / HTTP/1.1\r\n", true),
+        ("GET / HTTP/1.1\r\nA\r", true),
+    ] {
+        let mut parser = RequestParser::default();
+        let _ = parser.parse(bytes.as_bytes(), &mut slots());
+        assert_eq!(parser.has_begun(bytes.as_bytes()), has_begun, "{bytes:?}");
+    }
+}
+
+/// What is known of a request that is refused stays known.
+#[test]
+fn the_method_of_a_refused_request() {
+    for (bytes, method) in [
+        ("HEAD / HTTP/1.1\r\nA\0", Some(&b"HEAD"[..])),
+        ("HEAD / HTTP/3.1\r\n", None),
+        ("HEAD /", None),
+    ] {
+        let mut parser = RequestParser::default();
+        for _ in 0..2 {
+            let _ = parser.parse(bytes.as_bytes(), &mut slots());
+            assert_eq!(parser.method_bytes(bytes.as_bytes()), method, "{bytes:?}");
+        }
+    }
+}
+
+/// What comes in single bytes costs no scan of what came before, wherever a part may be long.
+#[test]
+fn nothing_long_is_read_again() {
+    for begin in ["GET /", "GET / HTTP/1.1\r\nA: ", "GET / HTTP/1.1\r\nA"] {
+        let mut parser = RequestParser::default();
+        let mut slots = slots();
+        let mut bytes = begin.as_bytes().to_vec();
+        for _ in 0..1000 {
+            bytes.push(b'v');
+            assert_eq!(parser.parse(&bytes, &mut slots), Ok(None));
+            assert_eq!(parser.resumes_at(), bytes.len(), "{begin:?}");
+        }
     }
 }

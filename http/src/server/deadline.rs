@@ -30,15 +30,15 @@ impl Deadline {
         self.due = None;
     }
 
-    /// Whether there is one.
-    pub(crate) fn is_set(&self) -> bool {
-        self.due.is_some()
+    /// Whether the moment has come. Nobody is woken for it.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| now >= due)
     }
 
     /// Whether the moment has come. Otherwise the task is woken when it has, or before. It must be the same task each
     /// time: the timer is not told anew whom to wake.
     ///
-    /// `now` may be a little old here, then the deadline is a little late; [`set`](Self::set) wants the time of now.
+    /// `now` must be no older than the wake: a timer that has gone off is done, and one that is taken for armed still would never wake the task again.
     #[inline]
     pub(crate) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = self.due else {

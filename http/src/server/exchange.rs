@@ -1,27 +1,28 @@
 //! What do the connection and the handler of its request share?
 //!
-//! An [`Exchange`]: the buffer, what was parsed from it, and how far the body has been read. It is lent to the
-//! [`Request`](crate::Request) while the handler works ([`loan`](super::loan)), and used again for the next request.
-//!
-//! A body is read here, by the handler, on the connection's own task and straight from the connection's buffer: who
-//! does not ask for more leaves it in the socket, and the peer waits. It lies behind the head in the buffer, so that
-//! the head can still be looked at; what was handed out is removed with the next call.
+//! An [`Exchange`]: the buffer, what was parsed from it, and how far the body has been read ([`Incoming`]). It is lent to
+//! the [`Request`](crate::Request) while the handler works ([`loan`](super::loan)), and used again for the next request.
 
+use super::Service;
 use super::buffer::Buffer;
-use super::deadline::Deadline;
-use super::invitation::{Invitation, Progress};
-use super::transport::Transport;
+use super::incoming::{Incoming, Rest};
+use super::open_files::OpenFiles;
+use crate::proto::framing::BodyFraming;
 use crate::proto::limits::FIELDS_MAX;
-use crate::proto::{FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser};
+use crate::proto::{
+    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser,
+};
+use crate::request::BodyError;
+use crate::router::found::Found;
+use crate::router::{Matched, Router};
 use bytes::Bytes;
-use filch::time::{Duration, Instant};
+use filch::sync::CancellationToken;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
 
 /// A request under way.
 pub(crate) struct Exchange {
@@ -30,9 +31,13 @@ pub(crate) struct Exchange {
     slots: [FieldSlot; FIELDS_MAX],
     head: Head,
     pub(crate) method: Method,
-    pub(crate) params: Vec<Param>,
+    /// What the router found for it.
+    pub(crate) found: Found,
     pub(crate) peer: Option<SocketAddr>,
-    body: BodyState,
+    pub(crate) body: Incoming,
+    limits: Limits,
+    /// Which server it was used by last, what tells that this one drains, and its open files: changed only when another one uses it.
+    server: Option<(u64, CancellationToken, OpenFiles)>,
     made: OnceLock<Box<Made>>,
 }
 
@@ -43,63 +48,6 @@ struct Made {
     uri: OnceLock<Uri>,
 }
 
-/// A parameter of the route: its name, and where its value is in the path.
-#[derive(Debug)]
-pub(crate) struct Param {
-    pub(crate) name: Arc<str>,
-    pub(crate) value: Range<usize>,
-}
-
-/// How far the body of the request has been read.
-#[derive(Default)]
-pub(crate) struct BodyState {
-    /// Bytes of the body that were not handed out yet.
-    remaining: u64,
-    /// Bytes behind the head that were handed out, and go with the next call.
-    handed_out: usize,
-    /// Where more comes from; only set when the body was not there whole with its head.
-    source: Option<Source>,
-    /// Why there is no more.
-    failure: Option<BodyError>,
-}
-
-struct Source {
-    transport: Arc<dyn Transport>,
-    /// What the client waits for before it sends; `None` when it does not, or no more.
-    invitation: Option<Arc<Invitation>>,
-    timeout: Duration,
-    deadline: Deadline,
-}
-
-/// Why a body cannot be read to its end. The connection closes after the response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BodyError {
-    /// The client closed the connection, or it broke.
-    Incomplete,
-    /// No byte came for as long as the server waits.
-    Timeout,
-}
-
-impl BodyError {
-    /// The sentence for the client.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Incomplete => "the connection ended within the body of the request",
-            Self::Timeout => Refusal::BodyTimeout.reason(),
-        }
-    }
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
-    }
-}
-
-impl std::error::Error for BodyError {}
-
 impl Exchange {
     pub(crate) fn new() -> Self {
         Self {
@@ -108,25 +56,53 @@ impl Exchange {
             slots: [FieldSlot::default(); FIELDS_MAX],
             head: Head::default(),
             method: Method::GET,
-            params: Vec::new(),
+            found: Found::default(),
             peer: None,
-            body: BodyState::default(),
+            body: Incoming::default(),
+            limits: Limits::DEFAULT,
+            server: None,
             made: OnceLock::new(),
         }
     }
 
-    /// Gets ready for a connection.
-    pub(crate) fn serve(&mut self, limits: Limits, peer: Option<SocketAddr>) {
-        self.parser = RequestParser::new(limits);
+    /// Gets ready for a connection. Nothing is left of what it was used for before: whoever gave it back has seen to that.
+    #[inline]
+    pub(crate) fn serve(&mut self, service: &Service, peer: Option<SocketAddr>) {
+        debug_assert!(self.buffer.is_empty() && self.found.values.is_empty());
         self.peer = peer;
-        self.forget();
+        if self
+            .server
+            .as_ref()
+            .is_none_or(|(id, ..)| *id != service.id)
+        {
+            self.serve_another(service);
+        }
+    }
+
+    #[cold]
+    fn serve_another(&mut self, service: &Service) {
+        self.parser.reset_with(service.limits);
+        self.limits = service.limits;
+        let draining = service.draining.clone();
+        self.server = Some((service.id, draining, service.files.clone()));
+    }
+
+    /// What tells that the server drains.
+    pub(crate) fn draining(&self) -> CancellationToken {
+        let server = self.server.as_ref();
+        server.map_or_else(CancellationToken::new, |(_, draining, _)| draining.clone())
+    }
+
+    /// The files that may be open to be sent.
+    pub(crate) fn open_files(&self) -> Option<&OpenFiles> {
+        self.server.as_ref().map(|(.., files)| files)
     }
 
     /// Lets go of a request that may stand anywhere, with the stream that its body came from.
     pub(crate) fn forget(&mut self) {
         self.buffer.clear();
         self.head = Head::default();
-        self.body = BodyState::default();
+        self.body = Incoming::default();
         self.begin();
     }
 
@@ -134,8 +110,7 @@ impl Exchange {
     #[inline]
     pub(crate) fn begin(&mut self) {
         self.parser.reset();
-        self.params.clear();
-        self.body.failure = None;
+        self.found.clear();
         if self.made.get_mut().is_some() {
             self.made = OnceLock::new();
         }
@@ -143,14 +118,20 @@ impl Exchange {
 
     /// Parses on. `Ok(None)` when more bytes are needed.
     #[inline]
-    pub(crate) fn parse(&mut self, body_max: u64) -> Result<Option<Framing>, Refusal> {
+    pub(crate) fn parse(&mut self) -> Result<Option<Framing>, Refusal> {
         let Some(head) = self.parser.parse(self.buffer.filled(), &mut self.slots)? else {
             return Ok(None);
         };
         self.head = head;
-        let framing = Framing::of(&self.view(), body_max)?;
-        self.method = method_of(self.view().method_bytes());
-        self.body.remaining = framing.body_len;
+        let view = self.head.view(self.buffer.filled(), &self.slots);
+        let framing = Framing::of(&view, self.limits.body_bytes)?;
+        self.method = method_of(view.method_bytes());
+        match framing.body {
+            BodyFraming::Length(length) => self.body.begin(length),
+            BodyFraming::Chunked => self.body.begin_chunked(ChunkedDecoder::new(self.limits)),
+            // Only a response ends with its connection; what follows an upgrade is none of the request.
+            BodyFraming::UntilClose | BodyFraming::Tunnel => self.body.begin(0),
+        }
         Ok(Some(framing))
     }
 
@@ -170,114 +151,73 @@ impl Exchange {
         self.head.view(self.buffer.filled(), &self.slots)
     }
 
-    /// Whether the rest of the body is in the buffer.
+    /// Looks for who answers it.
     #[inline]
-    pub(crate) fn body_is_here(&self) -> bool {
-        self.body.remaining <= self.body_buffered() as u64
+    pub(crate) fn route<'r>(&mut self, router: &'r Router) -> Matched<'r> {
+        let view = self.head.view(self.buffer.filled(), &self.slots);
+        router.find(&self.method, view.path(), &mut self.found)
     }
 
-    /// Says where the rest of the body comes from, and what the client waits for.
-    pub(crate) fn set_source(
-        &mut self,
-        transport: Arc<dyn Transport>,
-        invitation: Option<Arc<Invitation>>,
-        timeout: Duration,
-    ) {
-        self.body.source = Some(Source {
-            transport,
-            invitation,
-            timeout,
-            deadline: Deadline::default(),
-        });
+    /// Whether the rest of the body is in the buffer.
+    ///
+    /// # Errors
+    ///
+    /// What is here of it is not as it must be.
+    #[inline]
+    pub(crate) fn body_is_here(&mut self) -> Result<bool, Refusal> {
+        self.body.is_here(&mut self.buffer, self.head.len())
     }
 
     /// Is done with the request, as far as it is in the buffer. Says how much of its body is still to come.
     #[inline]
-    pub(crate) fn finish(&mut self) -> u64 {
-        let body_here = self
-            .body_buffered()
-            .min(usize::try_from(self.body.remaining).unwrap_or(usize::MAX));
-        self.body.remaining -= body_here as u64;
-        self.buffer
-            .consume(self.head.len() + self.body.handed_out + body_here);
+    pub(crate) fn finish(&mut self) -> Rest {
+        let rest = self.body.finish(&mut self.buffer, self.head.len());
         self.head = Head::default();
-        self.body.handed_out = 0;
-        if self.body.source.is_some() {
-            self.body.source = None;
-        }
-        self.body.remaining
+        rest
     }
 
-    /// Whether the client was not invited to send its body, or has failed to: then the rest never comes.
-    pub(crate) fn body_is_lost(&self) -> bool {
-        let source = self.body.source.as_ref();
-        let invitation = source.and_then(|source| source.invitation.as_ref());
-        let is_uninvited = invitation.is_some_and(|it| it.progress() != Progress::Sent);
-        is_uninvited || self.body.failure.is_some()
-    }
-
-    /// Bytes of the body in the buffer that were not handed out; perhaps with requests behind them.
-    #[inline]
-    fn body_buffered(&self) -> usize {
-        self.buffer.len() - self.head.len() - self.body.handed_out
-    }
-
-    /// How many bytes of the body are still to be handed out.
-    pub(crate) fn body_remaining(&self) -> u64 {
-        self.body.remaining
+    /// Drops what is in the buffer of the body of a request that is over. Whether that was all of it.
+    ///
+    /// # Errors
+    ///
+    /// What is here of it is not as it must be.
+    pub(crate) fn skip_body(&mut self) -> Result<bool, Refusal> {
+        self.body.skip(&mut self.buffer)
     }
 
     /// The next piece of the body, as a range of the buffer; empty at the end.
-    pub(crate) fn poll_chunk(
+    pub(crate) fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Range<usize>, BodyError>> {
-        let at = self.head.len();
-        if self.body.handed_out > 0 {
-            self.buffer.remove(at..at + self.body.handed_out);
-            self.body.handed_out = 0;
-        }
-        if self.body.remaining == 0 {
-            return Poll::Ready(Ok(at..at));
-        }
-        if self.body_buffered() == 0 {
-            let room = self.buffer.room();
-            let count = ready!(self.body.poll_source(room, cx))?;
-            self.buffer.arrived(count);
-        }
-        let len = self
-            .body_buffered()
-            .min(usize::try_from(self.body.remaining).unwrap_or(usize::MAX));
-        self.body.handed_out = len;
-        self.body.remaining -= len as u64;
-        Poll::Ready(Ok(at..at + len))
+        self.body.poll_piece(&mut self.buffer, self.head.len(), cx)
     }
 
-    /// More of the body, into `whole` behind its first `filled` bytes: first what is in the buffer, then straight from
-    /// the socket. What is behind them is room, zeroed once.
+    /// What fits of the body into `room`; nothing at the end.
+    pub(crate) fn poll_read(
+        &mut self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, BodyError>> {
+        self.body
+            .poll_read(&mut self.buffer, self.head.len(), room, cx)
+    }
+
+    /// The next piece of the body, to be kept; empty at the end.
+    pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
+        self.body.poll_bytes(&mut self.buffer, self.head.len(), cx)
+    }
+
+    /// More of the body, into `whole` behind its first `filled` bytes.
     pub(crate) fn poll_append(
         &mut self,
         whole: &mut Vec<u8>,
         filled: &mut usize,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), BodyError>> {
-        if self.body_buffered() > 0 || self.body.remaining == 0 {
-            let range = ready!(self.poll_chunk(cx))?;
-            whole.truncate(*filled);
-            whole.extend_from_slice(&self.buffer.filled()[range]);
-            *filled = whole.len();
-            return Poll::Ready(Ok(()));
-        }
-        if whole.len() == *filled {
-            make_room(
-                whole,
-                usize::try_from(self.body.remaining).unwrap_or(usize::MAX),
-            );
-        }
-        let count = ready!(self.body.poll_source(&mut whole[*filled..], cx))?;
-        *filled += count;
-        self.body.remaining -= count as u64;
-        Poll::Ready(Ok(()))
+        let head = self.head.len();
+        self.body
+            .poll_append(&mut self.buffer, head, whole, filled, cx)
     }
 
     /// All fields as a map, made when first asked for.
@@ -307,86 +247,6 @@ impl Exchange {
     }
 }
 
-/// Least and most room that is made at once for a body that is collected, in bytes. In between it is as much as has come
-/// already, so that a client which announces much and sends little has cost little.
-const APPEND_MIN_BYTES: usize = 64 * 1024;
-const APPEND_MAX_BYTES: usize = 1024 * 1024;
-
-/// Room at the end of `whole`, of which `remaining` bytes are to come. Its memory doubles, but never beyond that.
-fn make_room(whole: &mut Vec<u8>, remaining: usize) {
-    let filled = whole.len();
-    let room = filled
-        .clamp(APPEND_MIN_BYTES, APPEND_MAX_BYTES)
-        .min(remaining);
-    if whole.capacity() - filled < room {
-        whole.reserve_exact(filled.max(room).min(remaining));
-    }
-    whole.resize(filled + room, 0);
-}
-
-impl BodyState {
-    /// Reads from the socket.
-    fn poll_source(
-        &mut self,
-        room: &mut [u8],
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<usize, BodyError>> {
-        if let Some(failure) = self.failure {
-            return Poll::Ready(Err(failure));
-        }
-        let Some(source) = &mut self.source else {
-            return Poll::Ready(Err(self.fail(BodyError::Incomplete)));
-        };
-        match source.poll_read(room, cx) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(self.fail(BodyError::Incomplete))),
-            Poll::Ready(Ok(count)) => {
-                source.deadline.clear();
-                Poll::Ready(Ok(count))
-            }
-            Poll::Pending if source.poll_late(cx).is_ready() => {
-                Poll::Ready(Err(self.fail(BodyError::Timeout)))
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn fail(&mut self, failure: BodyError) -> BodyError {
-        self.failure = Some(failure);
-        failure
-    }
-}
-
-impl Source {
-    fn poll_read(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = self.transport.poll_read(cx, room);
-        if read.is_pending() {
-            return self.poll_uninvited(cx);
-        }
-        // Who sends unasked does not wait.
-        self.invitation = None;
-        read
-    }
-
-    /// Sees to it that the client does not wait in vain. Ready with an error if it cannot be invited any more.
-    fn poll_uninvited(&self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
-        match &self.invitation {
-            Some(invitation) if invitation.ask(cx.waker()) == Progress::Over => {
-                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
-            }
-            _ => Poll::Pending,
-        }
-    }
-
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let now = Instant::now();
-        if !self.deadline.is_set() {
-            self.deadline.set(now + self.timeout);
-        }
-        // The request may have moved to another task since.
-        self.deadline.poll_from_any_task(now, cx)
-    }
-}
-
 /// The method of these bytes, which are a token.
 #[inline]
 fn method_of(bytes: &[u8]) -> Method {
@@ -402,30 +262,5 @@ impl fmt::Debug for Exchange {
         f.debug_struct("Exchange")
             .field("head", &self.view())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_collected_body_has_just_the_memory_it_needs() {
-        for total in [
-            1,
-            APPEND_MIN_BYTES,
-            APPEND_MIN_BYTES + 1,
-            3 * APPEND_MAX_BYTES + 7,
-        ] {
-            let mut whole = Vec::new();
-            while whole.len() < total {
-                let filled = whole.len();
-                make_room(&mut whole, total - filled);
-                let most = filled + filled.clamp(APPEND_MIN_BYTES, APPEND_MAX_BYTES);
-                assert!(filled < whole.len() && whole.len() <= most);
-                assert!(whole.capacity() <= total.min(most.max(2 * filled)));
-            }
-            assert_eq!((whole.len(), whole.capacity()), (total, total));
-        }
     }
 }

@@ -80,6 +80,17 @@ impl Invitation {
         false
     }
 
+    /// For the connection: the response begins, but the body is still to be read. Whether it has to be sent in front of that.
+    #[must_use = "it has to be sent"]
+    pub(crate) fn grant(&self) -> bool {
+        let mut state = self.lock();
+        let is_first = matches!(state.progress, Progress::Unasked | Progress::Asked);
+        if is_first {
+            state.progress = Progress::Sent;
+        }
+        is_first
+    }
+
     /// For the connection: the response begins, and nobody is invited any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

@@ -1,13 +1,27 @@
 //! How does a server end without cutting anybody off?
 //!
-//! In two steps. Draining: nobody new is accepted, connections between requests close, the others say
-//! `Connection: close` with the answer they are at and close after it. Forced, when that takes too long: every
-//! connection that is polled ends where it stands. A connection that has sent its last answer and only waits for its client
+//! In phases, each of which only the next one follows:
+//!
+//! | phase | `/readyz` | accepts | after a response | idle connections | streams | goes on |
+//! |---|---|---|---|---|---|---|
+//! | Serving | 200 | yes | kept alive | stay | go on | when told to stop |
+//! | NotReady | 503 | yes | kept alive | stay | go on | after [`not_ready_for`](crate::Server::not_ready_for) |
+//! | LameDuck | 503 | yes | `Connection: close` | stay | go on | after [`lame_duck_for`](crate::Server::lame_duck_for) |
+//! | Draining | 503 | what is in the queue, then no more | `Connection: close` | close | are told to end | with the last connection, or after [`drain_timeout`](crate::Server::drain_timeout) |
+//! | Forced | 503 | no | | are cut off | are cut off | |
+//!
+//! A load balancer that asks `/readyz` sends nobody any more after NotReady, so that nobody is refused later; in the lame duck's time the clients that are there go elsewhere by themselves, a request at a
+//! time, without a connection that closes under a request they are sending. Both take no time unless they are given one. A second signal goes to Forced from anywhere. An admin listener is served
+//! from the first phase to the end of the last.
+//!
+//! Forced means that every connection that is polled ends where it stands. A connection that has sent its last answer and only waits for its client
 //! to have read it was not cut off by that, and is not counted.
 //!
-//! A [`Registry`] knows how many connections live, and how to wake each of them for this. A connection pays a lock when
-//! it comes and when it goes; per request it costs a plain load.
+//! A [`Registry`] knows which connections live, and how to wake each of them for this. A connection pays a lock when
+//! it comes and when it goes; per request it costs a plain load. Who goes through the phases is [`drain`](super::drain).
 
+use super::census::{Census, Full, Origin, Room, Ticket};
+use super::shards::Padded;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -23,22 +37,61 @@ pub(crate) type Lock<T> = std::sync::Mutex<T>;
 #[repr(u8)]
 pub(crate) enum Phase {
     Serving,
+    NotReady,
+    LameDuck,
     Draining,
     Forced,
 }
 
+const PHASES: [Phase; 5] = [
+    Phase::Serving,
+    Phase::NotReady,
+    Phase::LameDuck,
+    Phase::Draining,
+    Phase::Forced,
+];
+
 /// The connections of a server.
 pub(crate) struct Registry {
-    phase: AtomicU8,
+    /// Read with each request: not in a line that is written with each connection.
+    phase: Padded<AtomicU8>,
     members: Lock<Members>,
+}
+
+/// A connection's place among those of its server, to be given back with [`Registry::leave`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    at: usize,
+    ticket: Ticket,
+}
+
+impl Place {
+    /// Whether it is beyond the limits: see [`census`](super::census).
+    #[inline]
+    pub(crate) fn is_guest(&self) -> bool {
+        matches!(self.ticket, Ticket::Guest)
+    }
+}
+
+/// How many connections came, and how many of them were beyond a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Arrivals {
+    pub(crate) accepted: u64,
+    pub(crate) full: u64,
+    pub(crate) full_of_address: u64,
+    /// Those that the kernel had no memory to watch.
+    pub(crate) unwatched: u64,
+    /// How often accepting had to pause.
+    pub(crate) pauses: u64,
 }
 
 #[derive(Default)]
 struct Members {
+    census: Census,
+    arrivals: Arrivals,
     /// Who is to be woken, by place; `None` for free places and for connections that were not polled yet.
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
-    live: usize,
     /// How many of them have sent their last response.
     answered: usize,
     /// Who waits for the last to go.
@@ -48,7 +101,7 @@ struct Members {
 impl Registry {
     pub(crate) fn new() -> Self {
         Self {
-            phase: AtomicU8::new(Phase::Serving as u8),
+            phase: Padded(AtomicU8::new(Phase::Serving as u8)),
             members: Lock::default(),
         }
     }
@@ -56,29 +109,54 @@ impl Registry {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         // ORDERING: Relaxed: who must not miss a change is woken after it, through the lock.
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Serving,
-            1 => Phase::Draining,
-            _ => Phase::Forced,
-        }
+        PHASES[usize::from(self.phase.load(Ordering::Relaxed)).min(PHASES.len() - 1)]
     }
 
-    /// A place for a connection that comes.
-    pub(crate) fn enter(&self) -> usize {
+    /// A place for a connection that comes; `None` if there is no room for it, not even to read what it wants.
+    pub(crate) fn enter(&self, origin: Option<Origin>, room: &Room) -> Option<Place> {
         let mut members = self.lock();
-        members.live += 1;
-        match members.free.pop() {
-            Some(place) => place,
+        let (ticket, full) = members.census.enter(origin, room);
+        let arrivals = &mut members.arrivals;
+        arrivals.accepted += 1;
+        match full {
+            None => {}
+            Some(Full::Connections) => arrivals.full += 1,
+            Some(Full::Address) => arrivals.full_of_address += 1,
+        }
+        let ticket = ticket?;
+        let at = match members.free.pop() {
+            Some(at) => at,
             None => {
                 members.wakers.push(None);
                 members.wakers.len() - 1
             }
-        }
+        };
+        Some(Place { at, ticket })
+    }
+
+    /// Takes note of a connection that could not be watched, and is gone.
+    #[cold]
+    pub(crate) fn unwatched(&self) {
+        let mut members = self.lock();
+        members.arrivals.accepted += 1;
+        members.arrivals.unwatched += 1;
+    }
+
+    /// Takes note that accepting pauses for want of descriptors or memory.
+    #[cold]
+    pub(crate) fn pauses(&self) {
+        self.lock().arrivals.pauses += 1;
+    }
+
+    /// How many live, and how many came.
+    pub(crate) fn counts(&self) -> (usize, Arrivals) {
+        let members = self.lock();
+        (members.census.live(), members.arrivals)
     }
 
     /// Says how to wake the connection of this place.
-    pub(crate) fn set_waker(&self, place: usize, waker: Waker) {
-        self.lock().wakers[place] = Some(waker);
+    pub(crate) fn set_waker(&self, place: Place, waker: Waker) {
+        self.lock().wakers[place.at] = Some(waker);
     }
 
     /// Takes note of a connection that has sent its last response.
@@ -87,13 +165,13 @@ impl Registry {
     }
 
     /// Gives the place back. `is_answered` says whether [`answered`](Self::answered) was called for it.
-    pub(crate) fn leave(&self, place: usize, is_answered: bool) {
+    pub(crate) fn leave(&self, place: Place, is_answered: bool) {
         let mut members = self.lock();
         members.answered -= usize::from(is_answered);
-        let gone = members.wakers[place].take();
-        members.free.push(place);
-        members.live -= 1;
-        let waiter = if members.live == 0 {
+        let gone = members.wakers[place.at].take();
+        members.free.push(place.at);
+        members.census.leave(place.ticket);
+        let waiter = if members.census.live() == 0 {
             members.waiter.take()
         } else {
             None
@@ -106,10 +184,13 @@ impl Registry {
         }
     }
 
-    /// Goes on to this phase and wakes every connection to see it.
+    /// Goes on to this phase, unless it is there or beyond; wakes every connection where there is something to be seen.
     pub(crate) fn advance(&self, phase: Phase) {
         // ORDERING: Relaxed: a connection that enters or sets its waker later takes the lock after us, and sees it.
-        self.phase.store(phase as u8, Ordering::Relaxed);
+        let before = self.phase.fetch_max(phase as u8, Ordering::Relaxed);
+        if before >= phase as u8 || phase < Phase::Draining {
+            return;
+        }
         let wakers: Vec<Waker> = self.lock().wakers.iter().flatten().cloned().collect();
         for waker in wakers {
             waker.wake();
@@ -119,13 +200,13 @@ impl Registry {
     /// How many connections live that may still owe a response.
     pub(crate) fn unanswered(&self) -> usize {
         let members = self.lock();
-        members.live - members.answered
+        members.census.live() - members.answered
     }
 
     /// Waits for the last connection to go. Only the last to wait is woken.
     pub(crate) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut members = self.lock();
-        if members.live == 0 {
+        if members.census.live() == 0 {
             return Poll::Ready(());
         }
         members.waiter = Some(cx.waker().clone());
@@ -152,16 +233,21 @@ impl fmt::Debug for Registry {
 mod tests {
     use super::*;
 
+    fn enter(registry: &Registry) -> Place {
+        let place = registry.enter(None, &Room::ENDLESS);
+        place.expect("there is room")
+    }
+
     #[test]
     fn places_are_used_again_and_the_last_to_go_is_noticed() {
         let registry = Registry::new();
         let mut cx = Context::from_waker(Waker::noop());
         assert!(registry.poll_empty(&mut cx).is_ready());
-        let (a, b) = (registry.enter(), registry.enter());
+        let (a, b) = (enter(&registry), enter(&registry));
         registry.set_waker(a, Waker::noop().clone());
         assert!(registry.poll_empty(&mut cx).is_pending());
         registry.leave(a, false);
-        assert_eq!((registry.enter(), registry.unanswered()), (a, 2));
+        assert_eq!((enter(&registry), registry.unanswered()), (a, 2));
         registry.answered();
         assert_eq!(registry.unanswered(), 1);
         registry.leave(a, true);
@@ -169,15 +255,45 @@ mod tests {
         registry.leave(b, false);
         assert_eq!(registry.unanswered(), 0);
         assert!(registry.poll_empty(&mut cx).is_ready());
+        assert_eq!(registry.counts().1.accepted, 3);
+    }
+
+    #[test]
+    fn who_is_beyond_a_limit_is_counted() {
+        let registry = Registry::new();
+        let room = Room {
+            connections: 1,
+            guests: 1,
+            ..Room::ENDLESS
+        };
+        let member = registry.enter(None, &room).expect("within the limits");
+        let guest = registry.enter(None, &room).expect("a guest");
+        assert_eq!((member.is_guest(), guest.is_guest()), (false, true));
+        assert_eq!(registry.enter(None, &room), None);
+        registry.unwatched();
+        registry.pauses();
+        let arrivals = Arrivals {
+            accepted: 4,
+            full: 2,
+            full_of_address: 0,
+            unwatched: 1,
+            pauses: 1,
+        };
+        assert_eq!(registry.counts(), (2, arrivals));
+        registry.leave(guest, false);
+        registry.leave(member, false);
+        assert_eq!(registry.counts().0, 0);
     }
 
     #[test]
     fn phases_only_follow_each_other() {
         let registry = Registry::new();
-        assert_eq!(registry.phase(), Phase::Serving);
-        registry.advance(Phase::Draining);
-        registry.advance(Phase::Forced);
-        assert_eq!(registry.phase(), Phase::Forced);
-        assert!(Phase::Serving < Phase::Draining && Phase::Draining < Phase::Forced);
+        for phase in PHASES {
+            registry.advance(phase);
+            assert_eq!(registry.phase(), phase);
+            registry.advance(Phase::Serving);
+            assert_eq!(registry.phase(), phase, "there is no way back");
+        }
+        assert!(PHASES.is_sorted());
     }
 }

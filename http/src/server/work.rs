@@ -4,6 +4,7 @@
 //! that waits for its next request gives it back to a pool of its thread, so that idle connections cost next to
 //! nothing and a busy thread touches the same few buffers again and again.
 
+use super::asked::Asked;
 use super::exchange::Exchange;
 use super::loan::Home;
 use super::shield::shield;
@@ -18,6 +19,8 @@ pub(crate) struct Work {
     pub(crate) exchange: Home<Exchange>,
     pub(crate) slot: FutureSlot,
     pub(crate) out: Out,
+    /// The request that is answered, where it will be logged.
+    pub(crate) asked: Asked,
 }
 
 impl Work {
@@ -26,6 +29,7 @@ impl Work {
             exchange: Home::new(Exchange::new()),
             slot: FutureSlot::new(),
             out: Out::default(),
+            asked: Asked::default(),
         })
     }
 
@@ -36,7 +40,7 @@ impl Work {
         pooled.ok().flatten().unwrap_or_else(Self::new)
     }
 
-    /// Gives it back. What has grown, or is lent out, is freed instead.
+    /// Gives it back. What has grown too much of it is freed, and all of it if its exchange has, or is lent out.
     #[inline]
     pub(crate) fn give(mut self: Box<Self>) {
         debug_assert!(self.out.is_empty());
@@ -44,12 +48,13 @@ impl Work {
             .exchange
             .get_mut()
             .is_some_and(|exchange| exchange.buffer.is_small());
-        if !is_whole
-            || self.slot.bytes() > SLOT_MAX_BYTES
-            || self.out.bytes.capacity() > OUT_MAX_BYTES
-        {
+        if !is_whole {
             return;
         }
+        if self.slot.bytes() > SLOT_MAX_BYTES {
+            self.slot = FutureSlot::new();
+        }
+        self.out.bytes.shrink_to(OUT_MAX_BYTES);
         // A thread that is ending has no pool any more; the work is freed then.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
@@ -64,6 +69,7 @@ impl Work {
         // The handler first: it may have the exchange.
         shield(|| self.slot.clear());
         self.out = Out::default();
+        self.asked.clear();
         if let Some(exchange) = self.exchange.get_mut() {
             exchange.forget();
         }
@@ -93,13 +99,15 @@ thread_local! {
     static POOL: RefCell<Works> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes to be sent: a batch of responses, and perhaps the body of the last of them.
+/// Bytes to be sent: a batch of responses, and perhaps a large piece of the body of the last of them.
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     pub(crate) bytes: Vec<u8>,
-    /// A body too large to be copied; nothing may follow it until it is sent.
+    /// Bytes too many to be copied; nothing may follow them until they are sent.
     tail: Option<Body>,
-    /// How much of both was sent.
+    /// What stands behind those.
+    end: &'static [u8],
+    /// How much of all was sent.
     sent: usize,
 }
 
@@ -119,38 +127,59 @@ impl Out {
     /// Adds the body of the response whose head was added last.
     #[inline]
     pub(crate) fn push_body(&mut self, body: Body) {
-        debug_assert!(self.tail.is_none());
-        if body.len() <= COPY_MAX_BYTES {
-            self.bytes.extend_from_slice(body.as_bytes());
-        } else {
-            self.tail = Some(body);
-        }
+        self.push_piece(body, b"");
     }
 
-    /// What is still to be sent. The second piece may be empty.
+    /// Adds bytes, and what stands behind them.
     #[inline]
-    pub(crate) fn pieces(&self) -> (&[u8], &[u8]) {
-        let tail = self.tail.as_ref().map_or(&[][..], Body::as_bytes);
-        match self.bytes.get(self.sent..) {
-            Some(rest) => (rest, tail),
-            None => (&tail[self.sent - self.bytes.len()..], &[]),
+    pub(crate) fn push_piece(&mut self, piece: Body, end: &'static [u8]) {
+        debug_assert!(self.tail.is_none());
+        if piece.len() <= COPY_MAX_BYTES {
+            self.bytes.extend_from_slice(piece.as_bytes());
+            self.bytes.extend_from_slice(end);
+        } else {
+            self.tail = Some(piece);
+            self.end = end;
         }
     }
 
-    /// The same for a vectored write.
-    pub(crate) fn slices(&self) -> [IoSlice<'_>; 2] {
-        let (first, second) = self.pieces();
-        [IoSlice::new(first), IoSlice::new(second)]
+    /// What is still to be sent, when that is one piece.
+    #[inline]
+    pub(crate) fn only_piece(&self) -> Option<&[u8]> {
+        self.tail.is_none().then(|| &self.bytes[self.sent..])
+    }
+
+    /// What is still to be sent, in pieces that may be empty.
+    pub(crate) fn slices(&self) -> [IoSlice<'_>; 3] {
+        let tail = self.tail.as_ref().map_or(&[][..], Body::as_bytes);
+        let mut skip = self.sent;
+        [&self.bytes[..], tail, self.end].map(|piece| {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            IoSlice::new(&piece[skipped..])
+        })
     }
 
     /// Takes note of bytes that were sent.
     #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.sent += count;
-        if self.sent >= self.bytes.len() + self.tail.as_ref().map_or(0, Body::len) {
+        if self.tail.is_some() {
+            self.advance_tail();
+        } else if self.sent >= self.bytes.len() {
             self.bytes.clear();
-            self.tail = None;
             self.sent = 0;
+        }
+    }
+
+    fn advance_tail(&mut self) {
+        let tail = self.tail.as_ref().map_or(0, Body::len);
+        if self.sent >= self.bytes.len() + tail + self.end.len() {
+            *self = Self {
+                bytes: std::mem::take(&mut self.bytes),
+                ..Self::default()
+            };
+            self.bytes.clear();
         }
     }
 }
@@ -159,39 +188,68 @@ impl Out {
 mod tests {
     use super::*;
 
+    fn lengths(out: &Out) -> [usize; 3] {
+        out.slices().map(|piece| piece.len())
+    }
+
     #[test]
     fn a_large_body_follows_uncopied() {
         let mut out = Out::default();
         out.bytes.extend_from_slice(b"head");
-        out.push_body(Body::from("small"));
-        assert_eq!(out.pieces(), (&b"headsmall"[..], &b""[..]));
-        out.push_body(vec![7; COPY_MAX_BYTES + 1].into());
-        assert!(out.is_full());
-        out.advance(5);
-        assert_eq!(
-            (out.pieces().0, out.pieces().1.len()),
-            (&b"mall"[..], COPY_MAX_BYTES + 1)
-        );
+        out.push_piece(Body::from("small"), b"!");
+        assert_eq!(out.only_piece(), Some(&b"headsmall!"[..]));
+        out.push_piece(vec![7; COPY_MAX_BYTES + 1].into(), b"\r\n");
+        assert!(out.is_full() && out.only_piece().is_none());
+        out.advance(6);
+        assert_eq!(lengths(&out), [4, COPY_MAX_BYTES + 1, 2]);
         out.advance(4 + 1000);
-        assert_eq!(
-            (out.pieces().0.len(), out.pieces().1.len()),
-            (COPY_MAX_BYTES - 999, 0)
-        );
-        out.advance(COPY_MAX_BYTES - 999);
+        assert_eq!(lengths(&out), [0, COPY_MAX_BYTES - 999, 2]);
+        out.advance(COPY_MAX_BYTES - 998);
+        assert_eq!(lengths(&out), [0, 0, 1]);
+        assert!(!out.is_empty());
+        out.advance(1);
         assert!(out.is_empty() && !out.is_full());
+        out.push_body(Body::from("again"));
+        assert_eq!(out.only_piece(), Some(&b"again"[..]));
+    }
+
+    fn address(work: &Work) -> usize {
+        std::ptr::from_ref(work).addr()
     }
 
     #[test]
     fn works_are_pooled_unless_lent_out() {
+        let work = Work::take();
+        let pooled = address(&work);
+        work.give();
         let mut work = Work::take();
-        let address = std::ptr::from_ref(&*work).addr();
+        assert_eq!(address(&work), pooled);
         let loan = work.exchange.lend();
         work.give();
+        // While it is lent its memory is nobody else's.
+        let mut other = Work::take();
+        assert!(other.exchange.get_mut().is_some());
         drop(loan);
-        let work = Work::take();
-        let other = std::ptr::from_ref(&*work).addr();
+        let pool = POOL.with_borrow(Vec::len);
+        other.give();
+        assert_eq!(POOL.with_borrow(Vec::len), pool + 1);
+    }
+    #[test]
+    fn what_has_grown_is_freed_and_the_rest_is_kept() {
+        let mut work = Work::take();
+        let before = address(&work);
+        let large = [7u8; SLOT_MAX_BYTES + 1];
+        work.slot.place(async move {
+            std::future::pending::<()>().await;
+            String::from_utf8_lossy(&large).into_owned()
+        });
+        work.slot.clear();
+        assert!(work.slot.bytes() > SLOT_MAX_BYTES);
+        work.out.bytes.reserve(2 * OUT_MAX_BYTES);
         work.give();
-        assert_eq!(std::ptr::from_ref(&*Work::take()).addr(), other);
-        let _ = address;
+        let work = Work::take();
+        assert_eq!(address(&work), before);
+        assert!(work.slot.bytes() <= SLOT_MAX_BYTES);
+        assert!(work.out.bytes.capacity() <= OUT_MAX_BYTES);
     }
 }

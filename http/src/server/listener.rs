@@ -1,0 +1,294 @@
+//! Where do connections come from?
+//!
+//! From a [`Listener`]: TCP or Unix, made by the server, by its caller, or by the manager that has started the process ([`filch_net::inherit`]). A connection that was accepted is watched by the worker
+//! that has few of them ([`Placement::Balanced`](filch::io::Placement::Balanced)).
+//!
+//! What goes wrong with accepting ends no server that could go on:
+//!
+//! | error | what is done |
+//! |---|---|
+//! | the connection died in the queue, or a firewall refused it (`ECONNABORTED`, `EPROTO`, `EPERM` and others) | the next one |
+//! | no descriptor or no memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`) | it stays in the queue; a pause of 5 ms to 1 s. At the end of the server it is tried again while connections go |
+//! | it cannot be watched: no memory, no room in the kernel's tables (`ENOMEM`, `ENOSPC` of `epoll_ctl(2)`) | it is lost, and counted; a pause of [`RETRY`] |
+//! | the descriptor is no listener, or the runtime has ended | the server ends with this error |
+//!
+//! The first two are the listener's own affair (`filch_net`'s `accepting`).
+
+use filch::time::{Duration, sleep};
+use filch_net::inherit::Socket;
+use filch_net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use std::fmt::{self, Display};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::task::Poll;
+
+/// A socket that listens, of TCP or Unix.
+///
+/// # Examples
+///
+/// A server on two ports and a path:
+///
+/// ```
+/// use filch_http::Server;
+/// use filch_net::{TcpListener, UnixListener};
+///
+/// # filch::Runtime::new()?.block_on(async {
+/// # let path = format!("\0listener-{}", std::process::id());
+/// let server = Server::bind("127.0.0.1:0").await?
+///     .listen(TcpListener::bind("127.0.0.1:0").await?)
+///     .listen(UnixListener::bind(path)?);
+/// # drop(server);
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// One that the manager has opened (socket activation):
+///
+/// ```
+/// use filch_http::{Listener, Server};
+///
+/// # filch::Runtime::new()?.block_on(async {
+/// let mut server = None;
+/// for inherited in filch_net::inherit::sockets()? {
+///     let listener = Listener::try_from(inherited.socket)?;
+///     server = Some(match server.take() {
+///         None => Server::from_listener(listener),
+///         Some(server) => Server::listen(server, listener),
+///     });
+/// }
+/// # assert!(server.is_none());
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Listener {
+    /// Of TCP.
+    Tcp(TcpListener),
+    /// Of Unix.
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
+
+/// Takes over what the manager of the process has opened.
+///
+/// # Errors
+///
+/// `InvalidInput` if it is no listener of TCP or Unix; what `from_std` of these says, also outside a runtime.
+impl TryFrom<Socket> for Listener {
+    type Error = io::Error;
+
+    fn try_from(socket: Socket) -> io::Result<Self> {
+        match socket {
+            Socket::TcpListener(listener) => Ok(TcpListener::from_std(listener)?.into()),
+            Socket::UnixListener(listener) => Ok(UnixListener::from_std(listener)?.into()),
+            other => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{other:?} is no listener that a server could accept from"),
+            )),
+        }
+    }
+}
+
+impl Listener {
+    /// Its address, if it has one of TCP.
+    ///
+    /// # Errors
+    ///
+    /// What `getsockname(2)` says; `Unsupported` if it is none of TCP.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// Its address or path, as a person wants to read it.
+impl Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(addr) => addr.fmt(f),
+                Err(_) => f.write_str("an unknown address"),
+            },
+            Self::Unix(listener) => match listener.local_addr() {
+                Ok(addr) => addr.fmt(f),
+                Err(_) => f.write_str("an unknown path"),
+            },
+        }
+    }
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+/// Where arrivals go.
+pub(crate) trait Host: Send + Sync {
+    /// Takes a connection in, or turns it away.
+    fn receive(&self, arrival: Arrival);
+
+    /// Takes note of one that could not be watched.
+    fn lost(&self);
+}
+
+/// How long to wait after a connection could not be watched, which only others can give memory or room for. A guess.
+pub(crate) const RETRY: Duration = Duration::from_millis(50);
+
+/// How many connections are accepted before others get their turn: the other listeners, and who wants to stop the server. A guess.
+const BATCH: usize = 64;
+
+impl Listener {
+    /// Lets its connections send each write at once, which is a whole batch: waiting for more would only delay it. Linux gives an accepted socket the options of its listener. Without it
+    /// they still work.
+    pub(crate) fn without_delay(&self) {
+        if let Self::Tcp(listener) = self {
+            let _ = listener.set_nodelay(true);
+        }
+    }
+
+    /// Accepts for ever; gives the error that nothing can be done about.
+    async fn accept_all(&self, host: &impl Host) -> io::Error {
+        loop {
+            for _ in 0..BATCH {
+                match self.accept().await {
+                    Ok(arrival) => host.receive(arrival),
+                    Err(error) if is_passing(&error) => {
+                        host.lost();
+                        sleep(RETRY).await;
+                    }
+                    Err(error) => return error,
+                }
+            }
+            filch::yield_now().await;
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Arrival> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok(Arrival::Tcp(stream, peer))
+            }
+            Self::Unix(listener) => {
+                let (stream, _unnamed) = listener.accept().await?;
+                Ok(Arrival::Unix(stream))
+            }
+        }
+    }
+
+    fn accept_now(&self) -> io::Result<Arrival> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept_now()?;
+                Ok(Arrival::Tcp(stream, peer))
+            }
+            Self::Unix(listener) => {
+                let (stream, _unnamed) = listener.accept_now()?;
+                Ok(Arrival::Unix(stream))
+            }
+        }
+    }
+
+    /// Accepts what came before the end: the kernel has accepted it already, and its client may have sent a request. Closing the listener would reset it. Whether that was all of it; if not, there
+    /// may be descriptors for more when others have gone.
+    fn accept_last(&self, host: &impl Host) -> bool {
+        // Not more than the queue holds: others may come faster than they are taken out.
+        for _ in 0..filch_net::tcp::BACKLOG {
+            match self.accept_now() {
+                Ok(arrival) => host.receive(arrival),
+                Err(error) if is_passing(&error) => host.lost(),
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+}
+
+/// Accepts from all of them, until one of them cannot accept any more.
+pub(crate) async fn accept_all(listeners: &[Listener], host: &impl Host) -> io::Error {
+    let accept = |listener| -> Pin<Box<dyn Future<Output = io::Error> + Send>> {
+        Box::pin(Listener::accept_all(listener, host))
+    };
+    let mut accepting: Vec<_> = listeners.iter().map(accept).collect();
+    std::future::poll_fn(move |cx| {
+        let mut each = accepting.iter_mut().map(|accept| accept.as_mut().poll(cx));
+        each.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+/// Accepts what is in the queues of all of them. Whether that was all.
+pub(crate) fn accept_last(listeners: &[Listener], host: &impl Host) -> bool {
+    let mut is_all = true;
+    for listener in listeners {
+        is_all &= listener.accept_last(host);
+    }
+    is_all
+}
+
+/// Whether the next connection may be good: `epoll_ctl(2)` had no memory for this one, or no room.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::OutOfMemory | io::ErrorKind::StorageFull
+    )
+}
+
+/// Writes an answer to a connection that nobody will serve, and closes it. What its client has sent already is read, so that closing it is not a reset.
+#[cold]
+pub(crate) fn turn_away(arrival: Arrival, answer: &[u8]) {
+    let mut unread = [0; 4096];
+    match arrival {
+        Arrival::Tcp(stream, _) => {
+            let _ = stream.try_write(answer);
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_now(&mut unread);
+        }
+        Arrival::Unix(stream) => {
+            let _ = stream.try_write(answer);
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_now(&mut unread);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_have_the_options_of_their_listener() {
+        let runtime = filch::Runtime::new().expect("a runtime");
+        let nodelay = runtime.block_on(async {
+            let tcp = TcpListener::bind("127.0.0.1:0").await?;
+            let addr = tcp.local_addr()?;
+            let listener = Listener::from(tcp);
+            listener.without_delay();
+            let _client = TcpStream::connect(addr).await?;
+            match listener.accept().await? {
+                Arrival::Tcp(stream, _) => stream.nodelay(),
+                Arrival::Unix(_) => unreachable!("it is of TCP"),
+            }
+        });
+        assert!(nodelay.expect("a connection"));
+    }
+}
