@@ -6,10 +6,11 @@
 //! | `plan` | what is one measurement, and what is its result? |
 //! | `child` | how does each measurement get a process of its own? |
 //! | `spawn` | what does a process measure of it? |
-//! | `runtime`, `workloads` | what is the work that is measured? |
+//! | `runtime`, `workloads`, `coordination`, `network` | what is the work that is measured? |
 //! | `filch_bench_common` | how is it known that all have run, how much memory is resident, what time is it? |
 //! | `stats` | which one figure stands for several rounds? |
 //! | `report`, `table`, `talk`, `machine`, `json`, `progress` | how is it told? |
+//! | `load` | what is a server given to do? |
 //! | `compare` | how do filch and its peers do beside each other? |
 
 mod base;
@@ -19,13 +20,17 @@ mod compare;
 #[path = "../workloads/coordination/mod.rs"]
 mod coordination;
 mod json;
+mod load;
 mod machine;
+#[path = "../workloads/network/mod.rs"]
+mod network;
 mod plan;
 #[path = "../workloads/primitives.rs"]
 mod primitives;
 mod progress;
 mod report;
 mod runtime;
+mod sockets;
 mod spawn;
 mod stats;
 mod table;

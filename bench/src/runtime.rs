@@ -20,7 +20,7 @@ pub(crate) struct Runtime(filch::Runtime);
 impl Runtime {
     pub(crate) fn start(job: &Job) -> Result<Self, Cannot> {
         let builder = Builder::new().worker_threads(job.workers);
-        let runtime = if job.work.strands() {
+        let runtime = if job.work.strands() || job.work.needs_reactor() {
             builder.build().map(Self)
         } else {
             Self::build(job.workers)

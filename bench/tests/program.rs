@@ -143,14 +143,25 @@ fn compare_json_is_an_object_a_line_with_all_keys() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // Twelve variants of empty, four each of parked, yield, sleeps and timer-hog, two each of fib, skynet, pingpong, fan-in and timer, eight of
     // roundtrip; half of them where there is one core. And where there are more, two of each workload that needs an idle worker. And
-    // one number of coroutines, five numbers of workers for two kinds. And 24 kinds of coordination.
+    // one number of coroutines, five numbers of workers for two kinds. And 24 kinds of coordination. And 14 kinds of servers and copies that have
+    // two figures, and system calls where those can be counted, and one that has bytes. HTTP is counted by itself.
     let coordination = 24;
+    let network = 14 * 2 + 1;
+    let is_http = |line: &&String| line.contains("\"workload\":\"http-");
+    let calls = lines
+        .iter()
+        .filter(|line| line.contains("\"calls\"") && !is_http(line));
+    let calls = calls.count();
+    let times = if cores == 1 { 1 } else { 2 };
+    assert!(calls == 0 || calls == 14 * times, "{calls}");
+    let of_http: Vec<_> = lines.iter().filter(is_http).collect();
+    http_has_all_its_figures(&of_http, cores);
     assert_eq!(
-        lines.len(),
+        lines.iter().filter(|line| !is_http(line)).count() - calls,
         if cores == 1 {
-            23 + coordination
+            23 + coordination + network
         } else {
-            46 + 3 * 2 + 2 * coordination
+            46 + 3 * 2 + 2 * (coordination + network)
         } + 1
             + 5 * 2
     );
@@ -171,11 +182,47 @@ fn compare_json_is_an_object_a_line_with_all_keys() {
         assert_eq!(object["filch_median"], object["median"]);
         assert!(object["min"].as_f64() <= object["median"].as_f64());
         assert!(object["median"].as_f64() <= object["max"].as_f64());
-        if object["unit"] != "B" {
+        // Of so few operations bytes, calls and burns may be none.
+        if !["B", "calls", "burns/s"]
+            .iter()
+            .any(|unit| object["unit"] == *unit)
+        {
             assert!(object["median"].as_f64().expect("a number") > 0.0);
             assert_eq!(object["ratio"], 1.0);
         }
     }
+}
+
+/// Of twelve rows with one worker rate, processor time and three times for requests, of ten of those calls; bytes of idle connections. And on several cores hello, and
+/// three times and burns of two rows.
+fn http_has_all_its_figures(lines: &[&String], cores: usize) {
+    let calls = lines.iter().filter(|line| line.contains("\"calls\""));
+    let calls = calls.count();
+    assert!(calls == 0 || calls == 10, "{calls}");
+    let on_several = if cores == 1 { 0 } else { 5 + 2 * 4 };
+    assert_eq!(lines.len() - calls, 12 * 5 + 1 + on_several, "{lines:#?}");
+}
+
+#[test]
+fn http_has_peers_of_its_own_and_who_is_not_asked_is_not_built() {
+    let output = Command::new(env!("CARGO_BIN_EXE_filch-bench"))
+        .args(
+            "compare --peers go,go-http,nginx --workloads http-idle --tasks 3 --rounds 1"
+                .split(' '),
+        )
+        // Where cargo is, and nobody else.
+        .env("PATH", "/nowhere")
+        .env("CARGO", env!("CARGO"))
+        .output()
+        .expect("the program starts");
+    let told = text(&output.stderr);
+    for part in [
+        "go-http is left out: there is no go",
+        "nginx is left out: there is no nginx",
+    ] {
+        assert!(told.contains(part), "{part}: {output:?}");
+    }
+    assert!(!told.contains("\ngo is left out"), "{output:?}");
 }
 
 #[test]
@@ -227,6 +274,28 @@ fn kinds_of_two_units_have_a_table_each() {
     let bytes = text.find("sleeps: bytes for each").expect("memory");
     assert!(text[cpu..bytes].contains("cpu,1") && !text[cpu..bytes].contains("bytes,1"));
     assert!(text[bytes..].contains("bytes,1"), "{text}");
+}
+
+#[test]
+fn a_server_has_a_table_for_its_speed_one_for_its_cost_and_its_bytes_are_weighed() {
+    let text =
+        lines("compare --peers filch --workloads udp-echo,idle-connections --tasks 30 --rounds 1");
+    let text = text.join("\n");
+    for part in [
+        "udp-echo: operations in a second on the clock, more is better",
+        "udp-echo: us of processor time for each, less is better",
+        "idle-connections: bytes for each, less is better",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // Whether by perf, by strace or by nobody.
+    let counted = text.contains("udp-echo: system calls for each, less is better");
+    let is_told = text.contains("there is neither strace nor a perf");
+    assert!(counted, "{text}");
+    assert!(
+        text.contains("system calls are counted by") != is_told,
+        "{text}"
+    );
 }
 
 #[test]
@@ -284,15 +353,19 @@ fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
     let lines = lines("compare --list");
     let text = lines.join("\n");
     let count = |part| text.matches(part).count();
-    assert_eq!(count(" measures: "), 28, "{text}");
-    assert_eq!(count(" measures not: "), 28, "{text}");
+    assert_eq!(count(" measures: "), 44, "{text}");
+    assert_eq!(count(" measures not: "), 44, "{text}");
     for peer in [
         "tokio-mt-mimalloc",
         "tokio-ct-glibc",
+        "nexosim",
         "monoio",
+        "monoio-epoll",
         "by-hand",
         "go",
         "gevent",
+        "bare-epoll",
+        "nginx",
     ] {
         assert!(
             lines.iter().any(|line| line.trim() == peer),
@@ -301,6 +374,12 @@ fn the_list_says_what_is_measured_what_not_and_where_peers_come_from() {
     }
     assert!(text.contains("detached,warm,1"), "{text}");
     assert!(text.contains("sleeps (ms, B)"), "{text}");
+    assert!(text.contains("echo (1/s, us CPU, calls)"), "{text}");
+    assert!(
+        text.contains("http-routes (1/s, us CPU, us, calls, instr)"),
+        "{text}"
+    );
+    assert!(text.contains("PEERS IN HTTP"), "{text}");
 }
 
 #[test]

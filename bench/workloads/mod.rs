@@ -16,7 +16,7 @@
 //! | `Travels` | `Send`, where tasks move between threads |
 //!
 //! What stands between tasks that wait for each other is in `filch_bench_common`: the court, the mailbox, the doorbell. What runtimes have for that themselves is the
-//! matter of `coordination`.
+//! matter of `coordination`, sockets and files that of `network`.
 //!
 //! The same source for everyone means the same shape: a difference that is measured is the runtime's. Rejected: a trait with the
 //! runtime as a parameter (whether a future is `Send` differs between peers, and a trait has to say it once for all).
@@ -77,6 +77,9 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
             Box::new(move || readiness_hog::late(&mut runtime, &writer))
         }
         Work::Coordinate(work) => super::coordination::build(work, runtime, size)?,
+        Work::Serve(service) => super::network::serve(runtime, service)?,
+        Work::Http(_) => return Err(Cannot("those who serve HTTP are other programs")),
+        Work::Copy(how) => super::network::copy(runtime, how, size)?,
     })
 }
 

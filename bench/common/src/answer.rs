@@ -5,8 +5,11 @@
 //!
 //! ```json
 //! {"figures":[0.0101,0.0099,0.0103]}
+//! {"figures":[0.5,0.4],"cpu":[0.49,0.41]}
 //! {"cannot":"it has one thread"}
 //! ```
+//!
+//! The second where processor time is told too, [`Work::tells_cost`](crate::Work::tells_cost). Servers answer otherwise: [`mod@crate::serve`].
 //!
 //! Where a latency is measured, a repetition is one sample of it: some hundreds, of which whoever reads the answer takes a percentile.
 //!
@@ -14,6 +17,7 @@
 //! than what is.
 
 use crate::clock::{block_for, now};
+use crate::cpu;
 use crate::job::{Cannot, Job};
 use crate::memory;
 use std::process::ExitCode;
@@ -27,7 +31,7 @@ pub const SETTLE_PARKED: Duration = Duration::from_millis(500);
 
 /// No repetition begins after the measured ones together took this long: slow peers have a smaller relative noise, and would make
 /// a comparison take hours. Samples of a latency are all taken.
-const ENOUGH: Duration = Duration::from_secs(1);
+pub const ENOUGH: Duration = Duration::from_secs(1);
 
 /// The exit status for a command line that is not understood.
 const BAD_ARGUMENTS: u8 = 2;
@@ -59,13 +63,16 @@ fn line(job: &Job, build: impl FnOnce(&Job) -> Result<Bench, Cannot>) -> String 
         Err(Cannot(why)) => return format!(r#"{{"cannot":"{why}"}}"#),
     };
     block_for(SETTLE);
-    let figures = if job.work.is_parked() {
-        vec![weigh(&mut bench)]
-    } else {
-        time(&mut bench, job)
-    };
     // {:?} writes a finite number so that JSON reads it back as the same one.
-    format!(r#"{{"figures":{figures:?}}}"#)
+    if job.work.is_parked() {
+        return format!(r#"{{"figures":[{:?}]}}"#, weigh(&mut bench));
+    }
+    let (figures, cpu) = time(&mut bench, job);
+    if job.work.tells_cost() {
+        format!(r#"{{"figures":{figures:?},"cpu":{cpu:?}}}"#)
+    } else {
+        format!(r#"{{"figures":{figures:?}}}"#)
+    }
 }
 
 /// A bench of what only a longer run can sample: the first repetition runs it, and each hands out one of its samples. Then it runs again.
@@ -83,18 +90,21 @@ pub fn one_by_one(mut run: impl FnMut() -> Vec<Duration> + 'static) -> Bench {
     })
 }
 
-/// Seconds of each repetition.
-fn time(bench: &mut Bench, job: &Job) -> Vec<f64> {
+/// Seconds of each repetition, and seconds of processor time.
+fn time(bench: &mut Bench, job: &Job) -> (Vec<f64>, Vec<f64>) {
     for _ in 0..job.warm_ups {
         bench();
     }
     let begun = now();
     let is_enough = || !job.work.is_latency() && begun.elapsed() >= ENOUGH;
     let mut figures = Vec::with_capacity(job.repetitions);
+    let mut cpu = Vec::with_capacity(job.repetitions);
     while figures.len() < job.repetitions && (figures.is_empty() || !is_enough()) {
+        let before = cpu::used();
         figures.push(bench().as_secs_f64());
+        cpu.push((cpu::used() - before).as_secs_f64());
     }
-    figures
+    (figures, cpu)
 }
 
 /// By how many bytes resident memory has grown for good. Once per process: what stays cannot be measured again.
@@ -109,7 +119,7 @@ fn weigh(bench: &mut Bench) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Work;
+    use crate::job::{Copying, Work};
 
     const JOB: Job = Job {
         work: Work::Fib,
@@ -146,6 +156,19 @@ mod tests {
     fn who_cannot_says_why() {
         let cannot = |_: &Job| Err(Cannot("it has one thread"));
         assert_eq!(line(&JOB, cannot), r#"{"cannot":"it has one thread"}"#);
+    }
+
+    #[test]
+    fn processor_time_stands_beside_where_it_is_told() {
+        let job = Job {
+            work: Work::Copy(Copying::Whole),
+            ..JOB
+        };
+        let answer = line(&job, |_| Ok(Box::new(|| Duration::from_millis(1))));
+        assert!(
+            answer.starts_with(r#"{"figures":[0.001, 0.001, 0.001],"cpu":["#),
+            "{answer}"
+        );
     }
 
     #[test]

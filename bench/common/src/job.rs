@@ -3,6 +3,7 @@
 //! Five words: the work, the number of workers, the size, how many times to warm up and how many to measure. The same five for
 //! every peer, whatever it is written in.
 
+use crate::http::Http;
 use std::str::FromStr;
 
 /// What is done once per repetition. `size` is [`Job::size`].
@@ -52,6 +53,38 @@ pub enum Work {
     ReadinessHog,
     /// Tasks use what the runtime, or a library, has for them to coordinate with. Seconds.
     Coordinate(Coordination),
+    /// The process is a server, and the load comes from another one: see [`mod@crate::serve`].
+    Serve(Service),
+    /// The same of HTTP: see [`mod@crate::http`].
+    Http(Http),
+    /// A file of 1 MiB is copied onto another, `size` times. Seconds, and seconds of processor time.
+    Copy(Copying),
+}
+
+/// What a server does, and what load it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Sends back what comes over so many TCP connections, in messages of so many bytes.
+    Echo(usize, usize),
+    /// Sends back datagrams of 64 bytes to so many sockets.
+    UdpEcho(usize),
+    /// Accepts connections and closes them.
+    Connect,
+    /// Has `size` connections that have been answered once, and wait.
+    Idle,
+    /// Passes on what comes over so many connections, megabytes of it.
+    ProxyStream(usize),
+    /// Passes on messages of 64 bytes and their answers over so many connections.
+    ProxyEcho(usize),
+}
+
+/// How a file is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copying {
+    /// By the one call that a runtime has for it.
+    Whole,
+    /// By reading and writing in turn, 64 KiB at a time.
+    Pieces,
 }
 
 /// What tasks coordinate with, and how; `size` times in all.
@@ -172,7 +205,45 @@ const WORKS: &[(&str, Work)] = &[
     ("pinball-1", Work::Coordinate(Coordination::Pinball(1))),
     ("pinball-10", Work::Coordinate(Coordination::Pinball(10))),
     ("pinball-100", Work::Coordinate(Coordination::Pinball(100))),
+    ("echo-1-64", Work::Serve(Service::Echo(1, 64))),
+    ("echo-64-64", Work::Serve(Service::Echo(64, 64))),
+    ("echo-1000-64", Work::Serve(Service::Echo(1000, 64))),
+    ("echo-1-16k", Work::Serve(Service::Echo(1, 16 << 10))),
+    ("echo-64-16k", Work::Serve(Service::Echo(64, 16 << 10))),
+    ("echo-1000-16k", Work::Serve(Service::Echo(1000, 16 << 10))),
+    ("udp-echo-1", Work::Serve(Service::UdpEcho(1))),
+    ("udp-echo-64", Work::Serve(Service::UdpEcho(64))),
+    ("connect", Work::Serve(Service::Connect)),
+    ("idle-connections", Work::Serve(Service::Idle)),
+    ("proxy-stream-1", Work::Serve(Service::ProxyStream(1))),
+    ("proxy-stream-16", Work::Serve(Service::ProxyStream(16))),
+    ("proxy-echo-64", Work::Serve(Service::ProxyEcho(64))),
+    ("http-hello-64", Work::Http(Http::Hello(64, 1))),
+    ("http-hello-64x16", Work::Http(Http::Hello(64, 16))),
+    ("http-hello-256", Work::Http(Http::Hello(256, 1))),
+    ("http-json", Work::Http(Http::Json)),
+    ("http-fib", Work::Http(Http::Fib)),
+    ("http-burn", Work::Http(Http::Burn)),
+    ("http-visits", Work::Http(Http::Visits)),
+    ("http-beside-1", Work::Http(Http::Beside(1))),
+    ("http-beside-4", Work::Http(Http::Beside(4))),
+    ("http-small-file", Work::Http(Http::SmallFile)),
+    ("http-large-file", Work::Http(Http::LargeFile)),
+    ("http-echo", Work::Http(Http::Echo)),
+    ("http-idle", Work::Http(Http::Idle)),
+    ("http-among-idle", Work::Http(Http::AmongIdle)),
+    ("http-at-half", Work::Http(Http::AtHalf)),
+    ("http-at-20000", Work::Http(Http::AtRate(20_000))),
+    ("copy-whole", Work::Copy(Copying::Whole)),
+    ("copy-pieces", Work::Copy(Copying::Pieces)),
 ];
+
+impl Service {
+    /// Whether it passes on what comes to somebody behind it, whose address is a line of its standard input.
+    pub fn is_proxy(self) -> bool {
+        matches!(self, Self::ProxyStream(_) | Self::ProxyEcho(_))
+    }
+}
 
 impl Work {
     /// The word for it.
@@ -189,8 +260,21 @@ impl Work {
     pub fn is_parked(self) -> bool {
         matches!(
             self,
-            Self::ParkedDetached | Self::ParkedJoined | Self::SleepsBytes
+            Self::ParkedDetached
+                | Self::ParkedJoined
+                | Self::SleepsBytes
+                | Self::Serve(Service::Idle)
+                | Self::Http(Http::Idle)
         )
+    }
+
+    /// Whether processor time and system calls are told beside the time on the clock.
+    pub fn tells_cost(self) -> bool {
+        match self {
+            Self::Serve(service) => service != Service::Idle,
+            Self::Copy(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether a runtime needs timers for it.
@@ -203,7 +287,7 @@ impl Work {
 
     /// Whether a runtime needs a reactor for it.
     pub fn needs_reactor(self) -> bool {
-        self == Self::ReadinessHog
+        matches!(self, Self::ReadinessHog | Self::Serve(_))
     }
 
     /// Whether it is about what computes for long and strands something: runtimes do all they do against that.
@@ -228,8 +312,17 @@ impl Work {
         )
     }
 
-    /// Whether it asks what an idle worker does for a busy one, which a single worker cannot answer.
-    pub fn needs_sibling(self) -> bool {
+    /// Whether it is done with so many workers. What asks for what an idle worker does for a busy one is nothing for a single one; a server of HTTP has one
+    /// worker, and a core to itself, unless it is about several.
+    pub fn suits(self, workers: usize) -> bool {
+        match self {
+            Self::Http(http) => http.shares_cores() == (workers > 1),
+            _ => workers > 1 || !self.needs_sibling(),
+        }
+    }
+
+    /// Whether it asks what an idle worker does for a busy one.
+    fn needs_sibling(self) -> bool {
         self.has_hog() && self != Self::TimerHog
     }
 }
@@ -322,6 +415,16 @@ mod tests {
                 "{word}"
             );
         }
+        assert!(!Work::WakeHog.suits(1) && Work::WakeHog.suits(2));
+        assert!(Work::TimerHog.suits(1) && Work::TimerHog.suits(2));
+    }
+
+    #[test]
+    fn a_server_of_http_has_one_worker_or_shares_all_cores() {
+        let both = |http| [1, 2].map(|workers| Work::Http(http).suits(workers));
+        assert_eq!(both(Http::Hello(64, 1)), [true, false]);
+        assert_eq!(both(Http::Hello(256, 1)), [false, true]);
+        assert_eq!(both(Http::Beside(1)), [false, true]);
     }
 
     #[test]

@@ -15,6 +15,9 @@
 //! | [`mailbox`] | how do many tasks signal one? |
 //! | [`mod@block_on`] | how does a thread that is no worker wait for a task? |
 //! | [`doorbell`] | how does one task wake another, and know when it did? |
+//! | [`mod@http`] | what is an HTTP server asked for? |
+//! | [`serve`] | how does a server say where it listens, and when does it end? |
+//! | [`files`] | which files are copied? |
 //! | [`writer`] | who writes to a socket whose reader's worker is busy? |
 //!
 //! It depends on nothing but the kernel's calls, so that it says nothing about who uses it.
@@ -28,16 +31,20 @@ pub mod counters;
 pub mod court;
 pub mod cpu;
 pub mod doorbell;
+pub mod files;
+pub mod http;
 pub mod job;
 pub mod joined;
 pub mod mailbox;
 pub mod memory;
+pub mod serve;
 pub mod writer;
 
 pub use answer::{Bench, answer, one_by_one};
 pub use block_on::block_on;
 pub use doorbell::Doorbell;
-pub use job::{Cannot, Coordination, Job, Room, Work};
+pub use http::Http;
+pub use job::{Cannot, Coordination, Copying, Job, Room, Service, Work};
 pub use joined::Joined;
 pub use writer::{Writer, Written};
 

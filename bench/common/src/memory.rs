@@ -16,6 +16,16 @@ pub fn resident_bytes() -> io::Result<u64> {
     field(&fs::read_to_string("/proc/self/smaps_rollup")?, "Rss:")
 }
 
+/// Bytes resident now, of another process of the same user.
+///
+/// # Errors
+///
+/// If the kernel does not tell.
+pub fn resident_bytes_of(process: u32) -> io::Result<u64> {
+    let rollup = format!("/proc/{process}/smaps_rollup");
+    field(&fs::read_to_string(rollup)?, "Rss:")
+}
+
 /// The most bytes that were resident at a time, since the process began or since [`forget_peak`].
 ///
 /// # Errors

@@ -370,8 +370,26 @@ func measure(work func(), meter meter, warmUps, repetitions int) []float64 {
 	return figures
 }
 
+// As measure, and the processor time of each repetition.
+func costs(work func(), warmUps, repetitions int) (figures, cpu []float64) {
+	for i := 0; i < warmUps; i++ {
+		repeat(work, clock)
+	}
+	begun := time.Now()
+	for len(figures) < repetitions && (len(figures) == 0 || time.Since(begun) < enough) {
+		before := processor()
+		figures = append(figures, repeat(work, clock).Seconds())
+		cpu = append(cpu, (processor() - before).Seconds())
+	}
+	return figures, cpu
+}
+
 func answer(key string, value any) {
-	line, err := json.Marshal(map[string]any{key: value})
+	answers(map[string]any{key: value})
+}
+
+func answers(values map[string]any) {
+	line, err := json.Marshal(values)
 	if err != nil {
 		panic(err)
 	}
@@ -398,7 +416,13 @@ func main() {
 	}
 	name, workers, size := os.Args[1], numbers[0], numbers[1]
 	runtime.GOMAXPROCS(workers)
+	if serve(name) {
+		return
+	}
 	work, exists := works(size)[name]
+	if !exists {
+		work, exists = copies(size)[name]
+	}
 	if !exists {
 		work, exists = coordinations(size)[name]
 	}
@@ -420,6 +444,10 @@ func main() {
 	case name == "sleeps-cpu":
 		time.Sleep(settle)
 		answer("figures", measure(work, processor, numbers[2], numbers[3]))
+	case strings.HasPrefix(name, "copy-"):
+		time.Sleep(settle)
+		figures, cpu := costs(work, numbers[2], numbers[3])
+		answers(map[string]any{"figures": figures, "cpu": cpu})
 	default:
 		time.Sleep(settle)
 		answer("figures", measure(work, clock, numbers[2], numbers[3]))

@@ -28,6 +28,7 @@ SLEEP_S = 0.001
 HOG_S = 0.01
 # No further sample of gevent's begins after so long; a sleep among busy greenlets takes it half a second.
 ENOUGH_LATE_S = 5.0
+SERVERS_AND_FILES = ["udp-echo-1", "udp-echo-64", "connect", "idle-connections", "copy-whole", "copy-pieces"]
 LATENCIES = ["roundtrip-busy", "roundtrip-idle", "timer-hog"]
 
 count = 0
@@ -449,6 +450,8 @@ def answer(runtime, name, workers, size, warm_ups, repetitions):
         return {"cannot": "it has one thread"}
     if name == "empty-outside":
         return {"cannot": "it has one thread, and none outside"}
+    if name in SERVERS_AND_FILES or name.startswith(("echo-", "proxy-")):
+        return {"cannot": "its sockets and files are not compared"}
     if name == "busy-detached":
         return {"cannot": "on one thread it would measure Python's arithmetic"}
     if name == "parked-detached":

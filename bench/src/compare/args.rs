@@ -1,7 +1,8 @@
 //! What is asked for?
 
+use super::calls::What;
 use super::history;
-use super::peer::{PEERS, Peer};
+use super::peer::{Family, HTTP_PEERS, PEERS, Peer};
 use super::report::data::Options;
 use super::workload::{Case, WORKLOADS, Workload};
 use clap::Args;
@@ -19,17 +20,22 @@ smallest and the largest, and the ratio to filch's median. Whoever is no peer of
 one workload, or is not installed, is named with the reason. `compare --list` says what each workload
 measures and what not, and who the peers are and where they come from.
 
+Servers are given load by this process, on one core, and have the other if they have one worker.
+System calls are counted in runs of their own, by perf where the kernel lets it, else by strace;
+instructions by perf where the processor lets it, else by valgrind, and only with --instructions.
+
 --report DIR writes DIR/index.html, a page complete in itself, and DIR/compare.json, each round's
 figures. --history keeps medians and extremes in bench/history, for `filch-bench history` to compare.
 
-All peers in Rust are built with filch's own release profile, into bench/peers/target, on first use.";
+All peers in Rust are built with filch's own release profile, into bench/peers/target, on first use.
+Workloads whose names begin with http- have peers of their own; filch is the example hello there.";
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
     /// Which workloads; all of them if not given
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     workloads: Vec<String>,
-    /// With which peers; all of them if not given. filch itself always runs
+    /// With which peers, of those who take part; all of them if not given. filch itself always runs
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     peers: Vec<String>,
     /// How many rounds; of parked tasks 3 at most
@@ -38,6 +44,9 @@ pub(crate) struct CompareArgs {
     /// Make workloads smaller, to at most so many tasks, yields or samples (fib and skynet to the largest that fits)
     #[arg(long, value_name = "N")]
     tasks: Option<usize>,
+    /// Count user-space instructions of HTTP servers, too, which takes long
+    #[arg(long)]
+    instructions: bool,
     /// One JSON object a line on standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -61,6 +70,7 @@ pub(crate) struct Choices {
     rounds: usize,
     tasks: Option<usize>,
     workers: Vec<usize>,
+    instructions: bool,
     pub(crate) json: bool,
     pub(crate) list: bool,
     pub(super) report: Option<PathBuf>,
@@ -87,12 +97,18 @@ impl CompareArgs {
         } else {
             vec![1, all_workers]
         };
+        let workloads = chosen("--workloads", &self.workloads, WORKLOADS.iter(), |one| {
+            one.name
+        })?;
+        let all = PEERS.iter().chain(HTTP_PEERS);
+        let peers = chosen("--peers", &self.peers, all, |one| one.name)?;
         Ok(Choices {
-            workloads: chosen("--workloads", &self.workloads, WORKLOADS, |one| one.name)?,
-            peers: with_filch(chosen("--peers", &self.peers, PEERS, |one| one.name)?),
+            peers: who_take_part(peers, &workloads),
+            workloads,
             rounds: self.rounds,
             tasks: self.tasks,
             workers,
+            instructions: self.instructions,
             json: self.json,
             list: self.list,
             report: self.report.clone(),
@@ -108,14 +124,23 @@ impl Choices {
         let workloads = self.workloads.iter();
         workloads
             .flat_map(|workload| workload.cases(&self.workers, tasks, self.rounds))
+            .filter(|case| self.instructions || case.counts() != Some(What::Instructions))
             .collect()
     }
 
     /// What a report tells of them.
     pub(super) fn options(&self) -> Options {
+        let mut peers: Vec<_> = self.peers.iter().map(|one| one.name).collect();
+        // filch is two programs.
+        let is_again = |peer: &Peer| peer.is_filch() && peer.family() == Family::Http;
+        if let Some(again) = self.peers.iter().position(|peer| is_again(peer)) {
+            if again > 0 {
+                peers.remove(again);
+            }
+        }
         Options {
             workloads: self.workloads.iter().map(|one| one.name).collect(),
-            peers: self.peers.iter().map(|one| one.name).collect(),
+            peers,
             rounds: self.rounds,
             tasks: self.tasks,
         }
@@ -130,26 +155,35 @@ impl Choices {
 fn chosen<T>(
     flag: &str,
     named: &[String],
-    all: &'static [T],
+    all: impl Iterator<Item = &'static T> + Clone,
     name: impl Fn(&T) -> &'static str,
 ) -> Result<Vec<&'static T>, String> {
     if let Some(unknown) = named
         .iter()
-        .find(|text| !all.iter().any(|one| name(one) == *text))
+        .find(|text| !all.clone().any(|one| name(one) == *text))
     {
-        let names: Vec<_> = all.iter().map(&name).collect();
+        let mut names: Vec<_> = all.map(&name).collect();
+        names.dedup();
         return Err(format!(
             "{flag} '{unknown}' is none of {}.",
             names.join(", ")
         ));
     }
     let is_chosen = |one: &&T| named.is_empty() || named.iter().any(|text| name(one) == text);
-    Ok(all.iter().filter(is_chosen).collect())
+    Ok(all.filter(is_chosen).collect())
 }
 
-fn with_filch(mut peers: Vec<&'static Peer>) -> Vec<&'static Peer> {
-    if !peers[0].is_filch() {
-        peers.insert(0, &PEERS[0]);
+/// Those of the peers that any of the workloads is about, with filch before them.
+fn who_take_part(chosen: Vec<&'static Peer>, workloads: &[&Workload]) -> Vec<&'static Peer> {
+    let mut peers = Vec::new();
+    for all in [PEERS, HTTP_PEERS] {
+        let filch = &all[0];
+        if workloads.iter().any(|one| one.family() == filch.family()) {
+            let others = chosen.iter().copied();
+            let others = others.filter(|peer| !peer.is_filch() && peer.family() == filch.family());
+            peers.push(filch);
+            peers.extend(others);
+        }
     }
     peers
 }

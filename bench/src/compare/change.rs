@@ -82,7 +82,8 @@ pub(super) fn changes(before: &History, now: &History) -> Vec<Change> {
     let change = |row: &Line| {
         let old = same(before, row)?;
         let others = now.rows.iter().filter(|other| {
-            (&other.workload, &other.variant) == (&row.workload, &row.variant)
+            (&other.workload, &other.variant, &other.unit)
+                == (&row.workload, &row.variant, &row.unit)
                 && other.peer != "filch"
         });
         let peers: Vec<_> = others

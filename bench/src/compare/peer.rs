@@ -1,6 +1,10 @@
 //! With whom is filch compared, and how does one get them?
 
-use super::build;
+mod http;
+
+pub(super) use http::HTTP_PEERS;
+
+use super::{build, guard};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +17,14 @@ pub(super) struct Peer {
     /// For `--list`.
     pub(super) what: &'static str,
     source: Source,
+}
+
+/// In which workloads it takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Runtime,
+    /// It serves HTTP.
+    Http,
 }
 
 /// Where its program comes from.
@@ -29,6 +41,14 @@ enum Source {
     ),
     /// `bench/peers/go`.
     Go,
+    /// The example of filch-http, by the guard.
+    Hello,
+    /// As `Rust`, of a program of that package's name that serves HTTP.
+    HttpRust(&'static str, Option<&'static str>, &'static [&'static str]),
+    /// This folder of `bench/peers`.
+    HttpGo(&'static str),
+    /// What is installed, by the guard.
+    Nginx,
     /// `bench/peers/python/peer.py` with this module of Python's; the second is the package that has it, unless Python itself does.
     Python(&'static str, Option<&'static str>),
 }
@@ -80,9 +100,19 @@ pub(super) const PEERS: &[Peer] = &[
         source: channels("peer-tachyonix", &["tachyonix"]),
     },
     Peer {
+        name: "nexosim",
+        what: "a simulator's executor, with tachyonix and mimalloc; a thread that is no worker starts all tasks, then they run",
+        source: alone("peer-nexosim", &["nexosim", "tachyonix"]),
+    },
+    Peer {
         name: "monoio",
-        what: "one thread, with mimalloc; to give up its turn a task awaits an empty one",
-        source: alone("peer-monoio", &["monoio"]),
+        what: "one thread, with mimalloc, on io_uring where the kernel has it; to give up its turn a task awaits an empty one",
+        source: monoio("uring"),
+    },
+    Peer {
+        name: "monoio-epoll",
+        what: "the same on epoll, for servers alone",
+        source: monoio("epoll"),
     },
     Peer {
         name: "may",
@@ -124,6 +154,10 @@ const fn alone(program: &'static str, crates: &'static [&'static str]) -> Source
     Source::Rust(program, program, None, crates)
 }
 
+const fn monoio(driver: &'static str) -> Source {
+    Source::Rust("peer-monoio", "peer-monoio", Some(driver), &["monoio"])
+}
+
 const fn channels(program: &'static str, crates: &'static [&'static str]) -> Source {
     Source::Rust("peer-channels", program, None, crates)
 }
@@ -134,6 +168,7 @@ pub(super) struct Found {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) is_filch: bool,
+    pub(super) family: Family,
     pub(super) version: String,
     pub(super) program: PathBuf,
     /// What stands before the job on its command line.
@@ -151,7 +186,16 @@ pub(super) struct Missing {
 
 impl Peer {
     pub(super) fn is_filch(&self) -> bool {
-        matches!(self.source, Source::Filch)
+        matches!(self.source, Source::Filch | Source::Hello)
+    }
+
+    pub(super) fn family(&self) -> Family {
+        match self.source {
+            Source::Filch | Source::Rust(..) | Source::Go | Source::Python(..) => Family::Runtime,
+            Source::Hello | Source::HttpRust(..) | Source::HttpGo(_) | Source::Nginx => {
+                Family::Http
+            }
+        }
     }
 
     /// Builds it if it has to be.
@@ -163,13 +207,18 @@ impl Peer {
         let (program, version, first_words) = match self.source {
             Source::Filch => filch()?,
             Source::Rust(package, program, word, crates) => rust(package, program, word, crates)?,
-            Source::Go => go()?,
+            Source::Go => go("go")?,
             Source::Python(module, package) => python(module, package)?,
+            Source::Hello => hello()?,
+            Source::HttpRust(package, word, crates) => rust(package, package, word, crates)?,
+            Source::HttpGo(folder) => go(folder)?,
+            Source::Nginx => nginx()?,
         };
         Ok(Found {
             name: self.name,
             what: self.what,
             is_filch: self.is_filch(),
+            family: self.family(),
             version,
             program,
             first_words,
@@ -180,15 +229,20 @@ impl Peer {
     pub(super) fn origin(&self) -> String {
         match self.source {
             Source::Filch => "built".to_owned(),
-            Source::Rust(package, _, _, crates) => {
+            Source::Hello => "part of the source; cargo builds it on first use".to_owned(),
+            Source::Rust(package, _, _, crates) | Source::HttpRust(package, _, crates) => {
                 let version = locked(crates).unwrap_or_else(|why| why);
                 format!("{version}; cargo builds {package} on first use")
             }
-            Source::Go => match go_version() {
+            Source::Go | Source::HttpGo(_) => match go_version() {
                 Ok(version) => format!("found, {version}"),
                 Err(how) => how,
             },
             Source::Python(module, package) => match python(module, package) {
+                Ok((_, version, _)) => format!("found, {version}"),
+                Err(how) => how,
+            },
+            Source::Nginx => match nginx() {
                 Ok((_, version, _)) => format!("found, {version}"),
                 Err(how) => how,
             },
@@ -221,9 +275,39 @@ fn rust(
     Ok((program, locked(crates)?, words))
 }
 
-fn go() -> Result<Parts, String> {
+fn go(folder: &str) -> Result<Parts, String> {
     let version = go_version()?;
-    Ok((build::go()?, version, Vec::new()))
+    Ok((build::go(folder)?, version, Vec::new()))
+}
+
+/// This program, as a guard of the example.
+fn hello() -> Result<Parts, String> {
+    let program = build::hello()?;
+    guarded(guard::Kind::Hello, &program, env!("CARGO_PKG_VERSION"))
+}
+
+/// The same of nginx.
+fn nginx() -> Result<Parts, String> {
+    // As `nginx version: nginx/1.22.1`, on standard error.
+    let output = Command::new("nginx")
+        .arg("-v")
+        .stdin(Stdio::null())
+        .output();
+    let said = output.ok().map(|output| output.stderr);
+    let said = said.and_then(|said| String::from_utf8(said).ok());
+    let version = said
+        .as_deref()
+        .and_then(|said| said.trim().split('/').nth(1));
+    let version = version.ok_or_else(|| {
+        "there is no nginx command; your system's package manager brings it.".to_owned()
+    })?;
+    guarded(guard::Kind::Nginx, Path::new("nginx"), version)
+}
+
+fn guarded(kind: guard::Kind, program: &Path, version: &str) -> Result<Parts, String> {
+    let guard = std::env::current_exe().map_err(|error| error.to_string())?;
+    let words = guard::words(kind, program);
+    Ok((guard, version.to_owned(), words.into()))
 }
 
 fn python(module: &str, package: Option<&str>) -> Result<Parts, String> {
@@ -292,16 +376,28 @@ mod tests {
 
     #[test]
     fn filch_is_the_first_and_names_are_unique() {
-        assert!(PEERS[0].is_filch());
-        for (index, peer) in PEERS.iter().enumerate() {
-            assert!(PEERS[..index].iter().all(|other| other.name != peer.name));
+        for peers in [PEERS, HTTP_PEERS] {
+            assert!(peers[0].is_filch());
+            for (index, peer) in peers.iter().enumerate() {
+                assert!(peers[..index].iter().all(|other| other.name != peer.name));
+            }
         }
+        assert!(PEERS.iter().all(|peer| peer.family() == Family::Runtime));
+        assert!(HTTP_PEERS.iter().all(|peer| peer.family() == Family::Http));
+        // Only filch is in both, so that a name says who is meant.
+        let is_in_both = |peer: &&Peer| HTTP_PEERS.iter().any(|other| other.name == peer.name);
+        let both: Vec<_> = PEERS
+            .iter()
+            .filter(is_in_both)
+            .map(|peer| peer.name)
+            .collect();
+        assert_eq!(both, ["filch"]);
     }
 
     #[test]
     fn versions_come_from_the_peers_lock_file() {
-        for peer in PEERS {
-            if let Source::Rust(_, _, _, crates) = peer.source {
+        for peer in PEERS.iter().chain(HTTP_PEERS) {
+            if let Source::Rust(_, _, _, crates) | Source::HttpRust(_, _, crates) = peer.source {
                 let version = locked(crates).expect("the lock file is there");
                 assert!(!version.contains("unknown"), "{}: {version}", peer.name);
             }

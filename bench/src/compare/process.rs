@@ -14,15 +14,49 @@ use std::thread;
 use std::time::Duration;
 
 /// Four times what the slowest peer known takes for the largest job: a million greenlets that sleep, twice, 70 s.
-const LIMIT: Duration = Duration::from_secs(300);
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug)]
 pub(super) enum Answer {
-    /// Seconds or bytes of each repetition.
-    Figures(Vec<f64>),
+    /// What was measured.
+    Round(Round),
     /// Why this is nothing it does.
     Cannot(String),
+}
+
+/// What one run has measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Round {
+    /// Seconds, bytes, counts or burns a second of each repetition.
+    pub(super) figures: Vec<f64>,
+    /// Seconds of processor time of each, where those are told.
+    pub(super) cpu: Vec<f64>,
+    /// Seconds that half of its requests, 99 of a hundred and 999 of a thousand took at most, where those are told.
+    pub(super) times: Vec<[f64; 3]>,
+}
+
+impl Round {
+    /// Without processor time.
+    pub(super) fn of(figures: Vec<f64>) -> Self {
+        Self {
+            figures,
+            ..Self::default()
+        }
+    }
+}
+
+/// An answer as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Said {
+    Figures {
+        figures: Vec<f64>,
+        #[serde(default)]
+        cpu: Vec<f64>,
+    },
+    Cannot {
+        cannot: String,
+    },
 }
 
 /// Runs a job in a process of its own.
@@ -31,7 +65,19 @@ pub(super) enum Answer {
 ///
 /// What went wrong, on one line.
 pub(super) fn run(peer: &Found, job: &Job) -> Result<Answer, String> {
-    let mut child = Command::new(&peer.program)
+    run_under(&[], peer, job)
+}
+
+/// The same with these words before the program.
+///
+/// # Errors
+///
+/// What went wrong, on one line.
+pub(super) fn run_under(words: &[String], peer: &Found, job: &Job) -> Result<Answer, String> {
+    let program = peer.program.display().to_string();
+    let words = [words, &[program]].concat();
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
         .args(&peer.first_words)
         .args(job.words())
         .stdin(Stdio::null())
@@ -57,7 +103,7 @@ pub(super) fn run(peer: &Found, job: &Job) -> Result<Answer, String> {
 }
 
 /// Everything that comes, once nothing more comes. Read on a thread, so that a pipe never fills and a limit can be kept.
-fn read(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
+pub(super) fn read(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (done, said) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -73,12 +119,21 @@ fn understand(said: &str, status: ExitStatus, stderr: &Receiver<String>) -> Resu
         let complaint = stderr.recv().unwrap_or_default();
         return Err(format!("{status}: {}", one_line(&complaint)));
     }
-    let answer = serde_json::from_str(said.trim());
-    answer.map_err(|error| format!("its answer is not understood ({error}): {}", one_line(said)))
+    match serde_json::from_str(said.trim()) {
+        Ok(Said::Figures { figures, cpu }) => Ok(Answer::Round(Round {
+            cpu,
+            ..Round::of(figures)
+        })),
+        Ok(Said::Cannot { cannot }) => Ok(Answer::Cannot(cannot)),
+        Err(error) => Err(format!(
+            "its answer is not understood ({error}): {}",
+            one_line(said)
+        )),
+    }
 }
 
 /// The reason in what a program says at its end: Python names it last, Go first, Rust after the place of the panic.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim);
     let lines = lines.take_while(|line| *line != "stack backtrace:");
     let is_about_it = |line: &&str| {
@@ -104,6 +159,7 @@ fn end(child: &mut Child) -> io::Result<ExitStatus> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::peer::Family;
     use super::*;
     use filch_bench_common::Work;
 
@@ -121,6 +177,7 @@ mod tests {
             name: "shell",
             what: "a line for the shell",
             is_filch: false,
+            family: Family::Runtime,
             version: String::new(),
             program: "sh".into(),
             first_words: vec!["-c".to_owned(), line.to_owned(), "sh".to_owned()],
@@ -130,7 +187,9 @@ mod tests {
     #[test]
     fn both_answers_are_understood() {
         let answer = run(&shell(r#"echo '{"figures":[1e-5,2]}'"#), &JOB);
-        assert!(matches!(answer, Ok(Answer::Figures(figures)) if figures == [1e-5, 2.0]));
+        assert!(matches!(answer, Ok(Answer::Round(round)) if round == Round::of(vec![1e-5, 2.0])));
+        let answer = run(&shell(r#"echo '{"figures":[1],"cpu":[0.5]}'"#), &JOB);
+        assert!(matches!(answer, Ok(Answer::Round(round)) if round.cpu == [0.5]));
         let answer = run(&shell(r#"echo '{"cannot":"no '"$1"'"}'"#), &JOB);
         assert!(matches!(answer, Ok(Answer::Cannot(why)) if why == "no fib"));
     }

@@ -1,6 +1,7 @@
 //! What came of it: figures, ratios, a line of JSON?
 
 use super::peer::Found;
+use super::process::Round;
 use super::workload::Case;
 use crate::stats::Spread;
 use indicatif::ProgressBar;
@@ -18,8 +19,8 @@ pub(super) struct Row<'a> {
 
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    /// What each round's process has answered, in seconds or in bytes.
-    Rounds(Vec<Vec<f64>>),
+    /// What each round has measured.
+    Rounds(Vec<Round>),
     /// It is nothing that it does.
     Cannot(String),
     /// It broke.
@@ -36,17 +37,17 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Adds a round: what one process has measured.
-    pub(super) fn add(&mut self, figures: Vec<f64>) {
+    /// Adds a round.
+    pub(super) fn add(&mut self, round: Round) {
         if let Outcome::Rounds(rounds) = &mut self.outcome {
-            rounds.push(figures);
+            rounds.push(round);
         }
     }
 
-    /// A process's figures as the one that this case tells, in its unit.
-    fn figure(&self, figures: &[f64]) -> f64 {
+    /// What was measured as the one figure that this case tells, in its unit.
+    fn figure(&self, round: &Round) -> f64 {
         let (unit, size) = (self.case.unit(), self.case.job.size);
-        unit.of(self.case.statistic.of(figures), size)
+        unit.of(self.case.statistic.of(round), size)
     }
 
     /// What it has measured before is told no more: a peer that breaks now and then is broken.
@@ -147,6 +148,7 @@ pub(super) fn with_ratios(mut rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::peer::Family;
     use super::super::workload::WORKLOADS;
     use super::*;
 
@@ -155,6 +157,7 @@ pub(super) mod tests {
             name,
             what: "somebody",
             is_filch: name == "filch",
+            family: Family::Runtime,
             version: "1.2.3".to_owned(),
             program: name.into(),
             first_words: Vec::new(),
@@ -173,9 +176,9 @@ pub(super) mod tests {
     fn keys_and_their_order_are_fixed() {
         let (case, filch, peer) = (case(), found("filch"), found("tokio-mt-mimalloc"));
         let mut rows = vec![Row::new(&case, &filch), Row::new(&case, &peer)];
-        rows[0].add(vec![0.001, 0.002, 0.003]);
-        rows[1].add(vec![0.5]);
-        rows[1].add(vec![0.25, 0.125]);
+        rows[0].add(Round::of(vec![0.001, 0.002, 0.003]));
+        rows[1].add(Round::of(vec![0.5]));
+        rows[1].add(Round::of(vec![0.25, 0.125]));
         let rows = with_ratios(rows);
         assert_eq!(
             rows[1].json().expect("it is JSON").expect("it has figures"),
@@ -194,7 +197,8 @@ pub(super) mod tests {
         assert!(p50.has_job_of(p99));
         let filch = found("filch");
         let mut row = Row::new(p50, &filch);
-        row.add((1..=100).map(|n| f64::from(n) / 1e6).collect());
+        let samples = (1..=100).map(|n| f64::from(n) / 1e6);
+        row.add(Round::of(samples.collect()));
         let median = |case| of_case(std::slice::from_ref(&row), case)[0].filch_median;
         let is_near =
             |figure: Option<f64>, what: f64| (figure.expect("it has one") - what).abs() < 1e-9;
@@ -207,7 +211,7 @@ pub(super) mod tests {
         let (case, peer) = (case(), found("may"));
         let mut row = Row::new(&case, &peer);
         assert!(row.json().expect("no error").is_none());
-        row.add(vec![0.5]);
+        row.add(Round::of(vec![0.5]));
         row.fail("it broke".to_owned(), &ProgressBar::hidden());
         assert!(row.json().expect("no error").is_none());
     }
@@ -216,7 +220,7 @@ pub(super) mod tests {
     fn there_is_no_ratio_to_nothing() {
         let (case, filch) = (case(), found("filch"));
         let mut row = Row::new(&case, &filch);
-        row.add(vec![0.0]);
+        row.add(Round::of(vec![0.0]));
         assert_eq!(with_ratios(vec![row])[0].ratio(), None);
     }
 }

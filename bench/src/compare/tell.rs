@@ -1,7 +1,7 @@
 //! How is it told to people?
 
 use super::args::Choices;
-use super::peer::{Found, PEERS};
+use super::peer::{Found, HTTP_PEERS, PEERS, Peer};
 use super::result::{Outcome, Row};
 use super::workload::{Unit, WORKLOADS};
 use crate::table::Column::{Figure, Text};
@@ -41,6 +41,12 @@ pub(super) fn heading(unit: Unit) -> &'static str {
         Unit::Us => "us until it happens, less is better",
         Unit::Ns => "ns for each, less is better",
         Unit::Bytes => "bytes for each, less is better",
+        Unit::PerSecond => "operations in a second on the clock, more is better",
+        Unit::MibPerSecond => "MiB in a second on the clock, more is better",
+        Unit::Cpu => "us of processor time for each, less is better",
+        Unit::Calls => "system calls for each, less is better",
+        Unit::Instructions => "user-space instructions for each, less is better",
+        Unit::Burns => "burns in a second beside it, more is better",
     }
 }
 
@@ -114,11 +120,18 @@ pub(crate) fn list(choices: &Choices) -> String {
         text += &(parts.join("\n") + "\n\n");
     }
     text += "PEERS\n";
-    for peer in PEERS {
-        let (name, what) = (peer.name, peer.what);
-        text += &format!("  {name}\n    {what}\n    {}\n", peer.origin());
-    }
+    text += &peers_of(PEERS);
+    text += "\nPEERS IN HTTP\n";
+    text += &peers_of(HTTP_PEERS);
     text
+}
+
+fn peers_of(peers: &[Peer]) -> String {
+    let peer = |peer: &Peer| {
+        let (name, what) = (peer.name, peer.what);
+        format!("  {name}\n    {what}\n    {}\n", peer.origin())
+    };
+    peers.iter().map(peer).collect()
 }
 
 /// A part of the list.
@@ -143,6 +156,7 @@ fn broken(head: &str, text: &str, indent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::process::Round;
     use super::super::result::tests::{case, found};
     use super::super::result::with_ratios;
     use super::*;
@@ -153,9 +167,9 @@ mod tests {
         let mut rows: Vec<_> = [&filch, &tokio, &may]
             .map(|peer| Row::new(&case, peer))
             .into();
-        rows[0].add(vec![0.002]);
-        rows[1].add(vec![0.3]);
-        rows[1].add(vec![0.1]);
+        rows[0].add(Round::of(vec![0.002]));
+        rows[1].add(Round::of(vec![0.3]));
+        rows[1].add(Round::of(vec![0.1]));
         rows[2].outcome = Outcome::Cannot("it has stacks".to_owned());
         assert_eq!(
             workload(&with_ratios(rows)),

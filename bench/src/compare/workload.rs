@@ -1,13 +1,26 @@
 //! What is measured, in which variants, and what is not?
 
+mod list;
+
+pub(super) use list::WORKLOADS;
+
+use super::calls::What;
+use super::peer::Family;
+use super::process::Round;
 use crate::stats::{Spread, percentile};
-use filch_bench_common::{Coordination, Job, Room, Work};
+use filch_bench_common::{Http, Job, Work};
 
 /// How many repetitions one process measures.
 const REPETITIONS: usize = 5;
 
 /// Rounds of parked tasks: bytes hardly differ.
 const PARKED_ROUNDS_MAX: usize = 3;
+
+/// Rounds of system calls: their numbers do not drift with the machine.
+const CALLS_ROUNDS_MAX: usize = 3;
+
+/// Rounds of instructions, which drift less and take longer to count.
+const INSTRUCTIONS_ROUNDS_MAX: usize = 1;
 
 /// One in so many samples of a latency comes first and does not count.
 const WARM_UP_ONE_IN: usize = 20;
@@ -36,13 +49,25 @@ pub(super) enum Unit {
     Ns,
     /// Bytes for each of its tasks.
     Bytes,
+    /// So many of its operations in a second.
+    PerSecond,
+    /// The same where an operation is a MiB.
+    MibPerSecond,
+    /// Microseconds of processor time for each of its operations.
+    Cpu,
+    /// System calls for each of its operations.
+    Calls,
+    /// Instructions outside the kernel for each of its operations.
+    Instructions,
+    /// Requests of other clients in a second.
+    Burns,
 }
 
 /// A row of `--list`.
 #[derive(Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
-    /// Of the kinds that are timed; for the others see [`Case::unit`].
+    /// Of the kinds that are timed by the clock; for the others see [`Case::unit`].
     unit: Unit,
     pub(super) measures: &'static str,
     pub(super) measures_not: &'static str,
@@ -74,405 +99,22 @@ pub(super) enum Statistic {
     Median,
     /// What one sample in a hundred exceeds.
     P99,
+    /// The median of the processor times.
+    Cpu,
+    /// The median of the system calls, which are counted in a run of their own.
+    Calls,
+    /// The same of instructions.
+    Instructions,
+    /// What half of the requests exceed, one in a hundred, one in a thousand.
+    Request(Rank),
 }
 
-pub(super) const WORKLOADS: &[Workload] = &[
-    Workload {
-        name: "empty",
-        unit: Unit::Ms,
-        measures: "\
-500 000 coroutines that only add one to a padded counter of their thread, from before the first
-spawn until all have run. detached: a task starts them and keeps no handle; joined: it keeps the
-handles and awaits one after the other; outside: a thread that is no worker starts them. cold: the
-first time in a process, memory is touched for the first time; warm: after a time that does not count.",
-        measures_not: "\
-starting and ending the runtime, switches (each runs once), results, I/O, timers",
-        kinds: &[
-            ("detached", Work::EmptyDetached),
-            ("joined", Work::EmptyJoined),
-            ("outside", Work::EmptyOutside),
-        ],
-        has_cold: true,
-        size: Size::Count(500_000),
-    },
-    Workload {
-        name: "numbers",
-        unit: Unit::Ns,
-        measures: "\
-what a coroutine of empty's (detached, warm, all cores) costs when so many are started, from 1000 to
-5 000 000. Few are over before another worker is awake; many no longer fit into the processor's caches.",
-        measures_not: "\
-what empty does not; one start by itself (1000 are measured 500 times, and their median is told)",
-        kinds: &[("detached,warm", Work::EmptyDetached)],
-        has_cold: false,
-        size: Size::Counts(&[1_000, 10_000, 100_000, 500_000, 1_000_000, 5_000_000]),
-    },
-    Workload {
-        name: "workers",
-        unit: Unit::Ns,
-        measures: "\
-what each of 500 000 coroutines costs with so many workers, whatever the number of cores. detached:
-those of empty, where one task starts all and a worker more can only take them away from it; busy: each
-computes for about a microsecond (500 steps of a generator), which is work that workers can share.",
-        measures_not: "\
-what empty does not; coroutines that start others",
-        kinds: &[
-            ("detached,warm", Work::EmptyDetached),
-            ("busy,warm", Work::BusyDetached),
-        ],
-        has_cold: false,
-        size: Size::CountWith(500_000, &[1, 2, 4, 8, 64]),
-    },
-    Workload {
-        name: "parked",
-        unit: Unit::Bytes,
-        measures: "\
-resident memory that stays for each of 1 000 000 coroutines that wait for ever, started 1000 at a
-time, half a second after the last; detached, or with their handles kept in a list (joined). Each has
-a waker somewhere that would end its wait; the waker itself is not counted.",
-        measures_not: "\
-what a coroutine holds across its await (nothing here), where its waker is kept, the kernel's memory",
-        kinds: &[
-            ("detached", Work::ParkedDetached),
-            ("joined", Work::ParkedJoined),
-        ],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "yield",
-        unit: Unit::Ns,
-        measures: "\
-giving up the turn, per turn, 1 000 000 times in all. one: a single task does, and is its own
-successor; each: each of 1000 tasks does, and one in a thousand is the start and the join of them.",
-        measures_not: "\
-waking by somebody else, waiting for anything",
-        kinds: &[("one", Work::YieldOne), ("each", Work::YieldEach)],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "fib",
-        unit: Unit::Ms,
-        measures: "\
-recursive fork and join: fib(27), each of the 635 621 calls a coroutine that its caller awaits.",
-        measures_not: "\
-computing (an addition per call), memory in use, deep chains (27 levels)",
-        kinds: &[("joined", Work::Fib)],
-        has_cold: false,
-        size: Size::Fib(27),
-    },
-    Workload {
-        name: "skynet",
-        unit: Unit::Ms,
-        measures: "\
-a wide tree: 1 000 000 leaves and 111 111 nodes above them, each of which starts ten coroutines and
-adds up what they return.",
-        measures_not: "\
-channels (the original answers through them, here the handles do), computing",
-        kinds: &[("joined", Work::Skynet)],
-        has_cold: false,
-        size: Size::Leaves(1_000_000),
-    },
-    Workload {
-        name: "pingpong",
-        unit: Unit::Ns,
-        measures: "\
-two tasks that wake each other in turn, per round of there and back: two wakes, and two turns of a
-task that has waited; 100 000 times. Between them stand a word and a waker in a lock, the same for
-all whose tasks are futures; Go has a channel without room, may a Blocker each, Python an Event each.",
-        measures_not: "\
-data that is sent, wakes by threads that are no workers, several that wait for one thing",
-        kinds: &[("in-turn", Work::PingPong)],
-        has_cold: false,
-        size: Size::Count(100_000),
-    },
-    Workload {
-        name: "fan-in",
-        unit: Unit::Ns,
-        measures: "\
-1000 tasks that each signal and give up their turn, again and again, and one that waits until
-1 000 000 signals have come, per signal. A signal adds one to a word, and wakes the one who waits if it
-sleeps: where that one runs next and not last, it is woken more often. Go has an atomic word and a
-channel of one place, may a word and a Blocker, Python a plain counter and an Event.",
-        measures_not: "\
-data that is sent, memory in use, several that wait",
-        kinds: &[("counted", Work::FanIn)],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "sleeps",
-        unit: Unit::Ms,
-        measures: "\
-1 000 000 coroutines that sleep once. cpu: for 1 to 100 ms, spread evenly; processor time of the whole
-process, user and system, from before the first spawn until all have run. bytes: for an hour, started
-1000 at a time; resident memory that stays for each, half a second after the last.",
-        measures_not: "\
-how late they wake, the time on the clock (most of it is slept), the kernel's memory",
-        kinds: &[("cpu", Work::SleepsCpu), ("bytes", Work::SleepsBytes)],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "timer",
-        unit: Unit::Ns,
-        measures: "\
-beginning a sleep and letting it go, 1 000 000 times in one task: made for 1 ms to 1 s, polled once, and
-dropped; every thousandth time the task gives up its turn. Go starts and stops a time.AfterFunc,
-Python has call_later and cancel, gevent a timer of its hub.",
-        measures_not: "\
-sleeps that end, sleeps that another task or thread ends, many at a time",
-        kinds: &[("cancelled", Work::Timer)],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "roundtrip",
-        unit: Unit::Us,
-        measures: "\
-how long a thread that is no worker waits for the result of an empty coroutine: it spawns it and parks
-until its handle is complete. busy: 2000 times back to back; idle: the same, each time after 1 ms in
-which the runtime has had nothing to do. p50 and p99 of the same samples.",
-        measures_not: "\
-throughput (one is under way at a time), work in the coroutine, what else the thread could do meanwhile",
-        kinds: &[
-            ("busy", Work::RoundTripBusy),
-            ("idle", Work::RoundTripIdle),
-        ],
-        has_cold: false,
-        size: Size::Count(2000),
-    },
-    Workload {
-        name: "wake-hog",
-        unit: Unit::Us,
-        measures: "\
-a coroutine wakes another that waits, and spins for 10 ms in the same poll, while another worker is
-asleep: from just before the wake until the woken one runs. 200 samples; before each nothing happens for
-1 ms, and the hog has been running for 0.1 ms when it wakes the other. p50 and p99.",
-        measures_not: "\
-the cost of a wake that strands nothing, several hogs, machines where every core is busy",
-        kinds: &[("", Work::WakeHog)],
-        has_cold: false,
-        size: Size::Count(200),
-    },
-    Workload {
-        name: "spawn-hog",
-        unit: Unit::Us,
-        measures: "\
-the same with a coroutine that the hog spawns: from just before the spawn until it runs. 200 samples;
-p50 and p99.",
-        measures_not: "\
-the cost of a spawn that strands nothing, several hogs, machines where every core is busy",
-        kinds: &[("", Work::SpawnHog)],
-        has_cold: false,
-        size: Size::Count(200),
-    },
-    Workload {
-        name: "timer-hog",
-        unit: Unit::Us,
-        measures: "\
-how late a sleep of 1 ms is while as many coroutines as there are workers spin for 10 ms and give up
-their turn, in a loop. 100 samples, beyond the deadline; what the runtime's ticks add counts. p50 and
-p99. Of gevent as many samples as fit into 5 s: it takes half a second for each.",
-        measures_not: "\
-timers of a runtime with time to spare, the cost of timers, many of them",
-        kinds: &[("", Work::TimerHog)],
-        has_cold: false,
-        size: Size::Count(100),
-    },
-    Workload {
-        name: "readiness-hog",
-        unit: Unit::Us,
-        measures: "\
-a coroutine waits for a byte of a socket, and the worker it ran on is kept busy for 10 ms by a coroutine
-that it has spawned, while another worker is idle: from the write, by a thread that is no worker and 2 ms
-after the hog has begun, until the reader has the byte. 200 samples, each with a pair of sockets of its
-own; p50 and p99. If the hog does not get to the reader's worker, that is no sample.",
-        measures_not: "\
-making and registering the sockets, readers that a runtime has moved away from the hog, several hogs",
-        kinds: &[("", Work::ReadinessHog)],
-        has_cold: false,
-        size: Size::Count(200),
-    },
-    Workload {
-        name: "mpsc",
-        unit: Unit::Ns,
-        measures: "\
-one or four tasks that send 1 000 000 numbers in all to one that receives, per message, through a
-channel with room for 1, for 128, or without bound. Each library's own channel: filch's and tokio's
-mpsc, async-channel on async-executor, flume, kanal and tachyonix on tokio, Go's chan, which has no bound
-only where it has room for all.",
-        measures_not: "\
-large messages, senders that come and go, messages taken several at a time, threads that send",
-        kinds: &[
-            ("1,room-1", coordinate(Coordination::Mpsc(1, Room::For(1)))),
-            ("1,room-128", coordinate(Coordination::Mpsc(1, Room::For(128)))),
-            ("1,unbounded", coordinate(Coordination::Mpsc(1, Room::Unbounded))),
-            ("4,room-1", coordinate(Coordination::Mpsc(4, Room::For(1)))),
-            ("4,room-128", coordinate(Coordination::Mpsc(4, Room::For(128)))),
-            ("4,unbounded", coordinate(Coordination::Mpsc(4, Room::Unbounded))),
-        ],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "mpmc",
-        unit: Unit::Ns,
-        measures: "\
-four tasks that send 1 000 000 numbers in all to four that receive, each number once, through a channel
-with room for 128, per message.",
-        measures_not: "\
-large messages, other rooms, how evenly the receivers share",
-        kinds: &[("4x4,room-128", coordinate(Coordination::Mpmc))],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "oneshot",
-        unit: Unit::Ns,
-        measures: "\
-a channel for one value, 500 000 times, made, used and dropped. alone: by one task, with no wait; reply:
-a task asks another through a channel that stays (room for 128) and waits for the answer, one question
-at a time. Go has a channel of one place; smol's people have none, oneshot 0.2 stands in.",
-        measures_not: "\
-values that are never sent, receivers that go away, threads",
-        kinds: &[
-            ("alone", coordinate(Coordination::OneshotAlone)),
-            ("reply", coordinate(Coordination::OneshotReply)),
-        ],
-        has_cold: false,
-        size: Size::Count(500_000),
-    },
-    Workload {
-        name: "pingpong-channels",
-        unit: Unit::Ns,
-        measures: "\
-two tasks that send a number to and fro through two channels with room for one, per round of there and
-back, 200 000 times. With one worker on the same; with two, on one or on both, as the runtime has it.",
-        measures_not: "\
-throughput (one message is under way at a time), several pairs",
-        kinds: &[("in-turn", coordinate(Coordination::PingPongChannels))],
-        has_cold: false,
-        size: Size::Count(200_000),
-    },
-    Workload {
-        name: "broadcast",
-        unit: Unit::Ns,
-        measures: "\
-one task that publishes 100 000 numbers to ten that have subscribed, per number published. After each
-64 it waits until all ten have said that they are there, through a channel of the same library, so that
-nobody is left behind: ten messages for 64, which are in the time.",
-        measures_not: "\
-subscribers that lag, large values, many who publish",
-        kinds: &[("to-10", coordinate(Coordination::Broadcast))],
-        has_cold: false,
-        size: Size::Count(100_000),
-    },
-    Workload {
-        name: "watch",
-        unit: Unit::Ns,
-        measures: "\
-two tasks, each of which sets a value when the other's has changed, per round of two changes, 200 000
-times.",
-        measures_not: "\
-values that nobody sees, many who look",
-        kinds: &[("in-turn", coordinate(Coordination::Watch))],
-        has_cold: false,
-        size: Size::Count(200_000),
-    },
-    Workload {
-        name: "mutex",
-        unit: Unit::Ns,
-        measures: "\
-locking, adding one, unlocking, 1 000 000 times in all, per lock. alone: by one task; shared: by four,
-which await nothing while they hold it, so that with one worker nobody ever finds it locked.",
-        measures_not: "\
-locks held across an await, fairness, threads",
-        kinds: &[
-            ("alone", coordinate(Coordination::MutexAlone)),
-            ("shared", coordinate(Coordination::MutexShared)),
-        ],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "rwlock",
-        unit: Unit::Ns,
-        measures: "\
-four tasks that lock 1 000 000 times in all, nine times to read and once to write, per lock. They await
-nothing while they hold it.",
-        measures_not: "\
-locks held across an await, fairness, threads",
-        kinds: &[("9-to-1", coordinate(Coordination::RwLock))],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "semaphore",
-        unit: Unit::Ns,
-        measures: "\
-four tasks that take one of two permits and give it back, 1 000 000 times in all, per permit. They await
-nothing while they hold it. Go has a channel with room for two.",
-        measures_not: "\
-permits held across an await, several at a time, fairness",
-        kinds: &[("2-for-4", coordinate(Coordination::Semaphore))],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "sets",
-        unit: Unit::Ms,
-        measures: "\
-100 000 empty tasks that are waited for together, from before the first until all have ended. joinset: in
-a JoinSet, whose outputs are taken as they come and added up; scope: in a scope, which ends when they
-have. Go sends the outputs through one channel, and has a WaitGroup for a scope.",
-        measures_not: "\
-tasks that fail, tasks that are cancelled, limits",
-        kinds: &[
-            ("joinset", coordinate(Coordination::JoinSet)),
-            ("scope", coordinate(Coordination::Scope)),
-        ],
-        has_cold: false,
-        size: Size::Count(100_000),
-    },
-    Workload {
-        name: "funnel",
-        unit: Unit::Ns,
-        measures: "\
-61 rigs at a time, of 13 tasks each that send to one, through channels with room for 1, 10 or 100;
-1 000 000 messages in all, per message. The shape is tachyobench's.",
-        measures_not: "\
-what mpsc does not; how evenly the rigs get on",
-        kinds: &[
-            ("room-1", coordinate(Coordination::Funnel(1))),
-            ("room-10", coordinate(Coordination::Funnel(10))),
-            ("room-100", coordinate(Coordination::Funnel(100))),
-        ],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-    Workload {
-        name: "pinball",
-        unit: Unit::Ns,
-        measures: "\
-61 rigs at a time, of 13 tasks each, among which 1, 10 or 100 messages wander: each task passes what it
-receives on to another one at random. 1 000 000 steps in all, per step. Room is never short, and most
-tasks wait most of the time. The shape is tachyobench's.",
-        measures_not: "\
-senders that wait, messages that are lost",
-        kinds: &[
-            ("1-ball", coordinate(Coordination::Pinball(1))),
-            ("10-balls", coordinate(Coordination::Pinball(10))),
-            ("100-balls", coordinate(Coordination::Pinball(100))),
-        ],
-        has_cold: false,
-        size: Size::Count(1_000_000),
-    },
-];
-
-const fn coordinate(work: Coordination) -> Work {
-    Work::Coordinate(work)
+/// Which of the requests, in the order of how long they took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    P50,
+    P99,
+    P999,
 }
 
 /// One variant of a workload: a table of one row per peer.
@@ -504,7 +146,7 @@ impl Workload {
                     continue;
                 }
                 for workers in self.size.workers(workers) {
-                    if workers == 1 && work.needs_sibling() {
+                    if !work.suits(workers) {
                         continue;
                     }
                     for size in self.size.sizes(tasks) {
@@ -547,16 +189,26 @@ impl Workload {
 
     /// What its figures are, each unit once, in the order of its kinds.
     pub(super) fn units(&self) -> Vec<Unit> {
-        let mut units: Vec<_> = self.kinds.iter().map(|kind| self.unit_of(kind.1)).collect();
-        units.dedup();
+        let mut units = Vec::new();
+        for &(_, work) in self.kinds {
+            for &statistic in statistics(work) {
+                let unit = self.unit_of(work, statistic);
+                if !units.contains(&unit) {
+                    units.push(unit);
+                }
+            }
+        }
         units
     }
 
-    fn unit_of(&self, work: Work) -> Unit {
-        if work.is_parked() {
-            Unit::Bytes
-        } else {
-            self.unit
+    fn unit_of(&self, work: Work, statistic: Statistic) -> Unit {
+        match statistic {
+            Statistic::Cpu => Unit::Cpu,
+            Statistic::Calls => Unit::Calls,
+            Statistic::Instructions => Unit::Instructions,
+            Statistic::Request(_) => Unit::Us,
+            Statistic::Median | Statistic::P99 if work.is_parked() => Unit::Bytes,
+            Statistic::Median | Statistic::P99 => self.unit,
         }
     }
 
@@ -568,11 +220,6 @@ impl Workload {
         is_cold: bool,
         rounds: usize,
     ) -> impl Iterator<Item = Case> {
-        let statistics: &[_] = if job.work.is_latency() {
-            &[Statistic::Median, Statistic::P99]
-        } else {
-            &[Statistic::Median]
-        };
         let at = match self.sweep() {
             Some(Sweep::Tasks) => format!(",{}", job.size),
             Some(Sweep::Workers) | None => String::new(),
@@ -582,13 +229,22 @@ impl Workload {
             Some(_) => SWEEP_ROUNDS_MAX,
             None => rounds,
         });
-        statistics.iter().map(move |&statistic| {
+        statistics(job.work).iter().map(move |&statistic| {
             let how = match statistic {
                 Statistic::Median if job.work.is_latency() => "p50",
-                Statistic::P99 => "p99",
+                Statistic::P99 | Statistic::Request(Rank::P99) => "p99",
+                Statistic::Request(Rank::P50) => "p50",
+                Statistic::Request(Rank::P999) => "p99.9",
+                // Their unit tells them apart.
+                Statistic::Cpu | Statistic::Calls | Statistic::Instructions => "",
                 Statistic::Median if !self.has_cold => "",
                 Statistic::Median if is_cold => "cold",
                 Statistic::Median => "warm",
+            };
+            let rounds = match statistic {
+                Statistic::Calls => rounds.min(CALLS_ROUNDS_MAX),
+                Statistic::Instructions => rounds.min(INSTRUCTIONS_ROUNDS_MAX),
+                _ => rounds,
             };
             let words = [kind, how].into_iter().filter(|word| !word.is_empty());
             let words: String = words.map(|word| format!("{word},")).collect();
@@ -603,6 +259,16 @@ impl Workload {
         })
     }
 
+    /// Who takes part in it.
+    pub(super) fn family(&self) -> Family {
+        let is_http = |(_, work): &(_, Work)| matches!(work, Work::Http(_));
+        if self.kinds.iter().any(is_http) {
+            Family::Http
+        } else {
+            Family::Runtime
+        }
+    }
+
     /// Its variants' names, with these numbers of workers.
     pub(super) fn variants(&'static self, workers: &[usize]) -> Vec<String> {
         let cases = self.cases(workers, usize::MAX, 1).into_iter();
@@ -613,21 +279,63 @@ impl Workload {
 impl Case {
     /// What its figures are.
     pub(super) fn unit(&self) -> Unit {
-        self.workload.unit_of(self.job.work)
+        self.workload.unit_of(self.job.work, self.statistic)
+    }
+
+    /// What is counted in its runs, if they are such in which nothing is timed.
+    pub(super) fn counts(&self) -> Option<What> {
+        match self.statistic {
+            Statistic::Calls => Some(What::Calls),
+            Statistic::Instructions => Some(What::Instructions),
+            _ => None,
+        }
     }
 
     /// Whether what the other's processes measure is what this one tells, too.
     pub(super) fn has_job_of(&self, other: &Self) -> bool {
-        self.job == other.job
+        self.job == other.job && self.counts() == other.counts()
+    }
+}
+
+/// What is told of a work.
+fn statistics(work: Work) -> &'static [Statistic] {
+    if let Work::Http(http) = work {
+        statistics_of_http(http)
+    } else if work.is_latency() {
+        &[Statistic::Median, Statistic::P99]
+    } else if work.tells_cost() {
+        &[Statistic::Median, Statistic::Cpu, Statistic::Calls]
+    } else {
+        &[Statistic::Median]
+    }
+}
+
+fn statistics_of_http(http: Http) -> &'static [Statistic] {
+    use Statistic::{Calls, Cpu, Instructions, Median, Request};
+    const P50: Statistic = Request(Rank::P50);
+    const P99: Statistic = Request(Rank::P99);
+    const P999: Statistic = Request(Rank::P999);
+    match http {
+        Http::Idle => &[Median],
+        // Most of the processor time is the burns'.
+        Http::Beside(_) => &[P50, P99, P999, Median],
+        _ if http.is_counted() => &[Median, Cpu, P50, P99, P999, Calls, Instructions],
+        _ => &[Median, Cpu, P50, P99, P999],
     }
 }
 
 impl Statistic {
-    /// Of what a process has measured.
-    pub(super) fn of(self, figures: &[f64]) -> f64 {
+    /// Of what a run has measured.
+    pub(super) fn of(self, round: &Round) -> f64 {
+        let median = |figures: &[f64]| Spread::of(figures.iter().copied()).median;
         match self {
-            Self::Median => Spread::of(figures.iter().copied()).median,
-            Self::P99 => percentile(figures, 99),
+            Self::Median | Self::Calls | Self::Instructions => median(&round.figures),
+            Self::Request(rank) => {
+                let times = round.times.iter().map(|times| times[rank as usize]);
+                Spread::of(times).median
+            }
+            Self::P99 => percentile(&round.figures, 99),
+            Self::Cpu => median(&round.cpu),
         }
     }
 }
@@ -687,6 +395,12 @@ impl Unit {
             Self::Us => "us",
             Self::Ns => "ns",
             Self::Bytes => "B",
+            Self::PerSecond => "1/s",
+            Self::MibPerSecond => "MiB/s",
+            Self::Cpu => "us CPU",
+            Self::Calls => "calls",
+            Self::Instructions => "instr",
+            Self::Burns => "burns/s",
         }
     }
 
@@ -695,12 +409,15 @@ impl Unit {
         is_rate(self.name())
     }
 
-    /// A process's figure, in seconds or in bytes, in this unit.
+    /// A process's figure, in seconds, bytes, counts of one operation, or burns a second, in this unit.
     pub(super) fn of(self, figure: f64, size: usize) -> f64 {
         match self {
             Self::Ms => figure * 1e3,
             Self::Us => figure * 1e6,
             Self::Ns => figure * 1e9 / size as f64,
+            Self::PerSecond | Self::MibPerSecond => size as f64 / figure,
+            Self::Cpu => figure * 1e6 / size as f64,
+            Self::Calls | Self::Instructions | Self::Burns => figure,
             Self::Bytes => figure / size as f64,
         }
     }
@@ -772,6 +489,68 @@ mod tests {
             assert_eq!(pair[1].statistic, Statistic::P99);
         }
         assert!(!cases("timer-hog", 9)[0].has_job_of(&cases("timer-hog", 9)[2]));
+    }
+
+    #[test]
+    fn what_an_operation_costs_is_told_of_the_run_that_the_clock_tells_of() {
+        let cases = cases("connect", 5000);
+        let [clock, cpu, calls] = &cases[..3] else {
+            panic!("{cases:?}")
+        };
+        assert_eq!(clock.job.words().join(" "), "connect 1 5000 1 5");
+        assert_eq!(
+            [clock, cpu, calls].map(Case::unit),
+            [Unit::PerSecond, Unit::Cpu, Unit::Calls]
+        );
+        assert!(clock.has_job_of(cpu) && !clock.has_job_of(calls));
+        assert_eq!([clock, cpu, calls].map(|case| case.rounds), [7, 7, 3]);
+        assert_eq!(clock.variant, calls.variant);
+        assert_eq!(
+            clock.workload.units(),
+            [Unit::PerSecond, Unit::Cpu, Unit::Calls]
+        );
+    }
+
+    #[test]
+    fn a_row_of_http_has_one_worker_or_all_and_tells_speed_times_and_costs() {
+        let cases = cases("http-hello", 5000);
+        let variants: Vec<_> = cases.iter().map(|case| case.variant.as_str()).collect();
+        let of_one = ["", "", "p50,", "p99,", "p99.9,", "", ""];
+        let of = |kind: &str, workers, count| -> Vec<String> {
+            let hows = of_one[..count].iter();
+            hows.map(|how| format!("{kind},{how}{workers}")).collect()
+        };
+        let expected = [
+            of("64-conn", 1, 7),
+            of("64-conn,16-at-once", 1, 7),
+            of("256-conn", 2, 5),
+        ];
+        assert_eq!(variants, expected.concat());
+        assert_eq!(
+            cases[0].workload.units(),
+            [
+                Unit::PerSecond,
+                Unit::Cpu,
+                Unit::Us,
+                Unit::Calls,
+                Unit::Instructions
+            ]
+        );
+        // Measured once for all that the clock tells.
+        assert!(cases[..5].iter().all(|case| case.has_job_of(&cases[0])));
+        assert!(!cases[5].has_job_of(&cases[0]) && !cases[5].has_job_of(&cases[6]));
+        assert_eq!(cases[6].rounds, 1);
+        assert_eq!(cases[0].workload.family(), Family::Http);
+    }
+
+    #[test]
+    fn idle_connections_are_weighed_once() {
+        let cases = cases("idle-connections", usize::MAX);
+        assert_eq!(
+            cases[0].job.words().join(" "),
+            "idle-connections 1 10000 0 1"
+        );
+        assert_eq!(cases[0].workload.units(), [Unit::Bytes]);
     }
 
     #[test]
@@ -847,12 +626,26 @@ mod tests {
         assert_eq!(Unit::Us.of(0.5, 7), 500_000.0);
         assert_eq!(Unit::Ns.of(0.001, 1000), 1000.0);
         assert_eq!(Unit::Bytes.of(6400.0, 100), 64.0);
+        assert_eq!(Unit::PerSecond.of(0.5, 7), 14.0);
+        assert_eq!(Unit::MibPerSecond.of(0.5, 7), 14.0);
+        assert_eq!(Unit::Cpu.of(0.5, 100), 5000.0);
+        assert_eq!(Unit::Calls.of(2.0, 100), 2.0);
     }
 
     #[test]
     fn statistics_are_told_apart() {
-        let figures = [5.0, 1.0, 2.0, 9.0];
-        assert_eq!(Statistic::Median.of(&figures), 3.5);
-        assert_eq!(Statistic::P99.of(&figures), 9.0);
+        let round = Round {
+            figures: vec![5.0, 1.0, 2.0, 9.0],
+            cpu: vec![4.0, 6.0],
+            times: vec![[1.0, 2.0, 7.0], [3.0, 4.0, 5.0]],
+        };
+        assert_eq!(Statistic::Median.of(&round), 3.5);
+        assert_eq!(Statistic::P99.of(&round), 9.0);
+        assert_eq!(Statistic::Cpu.of(&round), 5.0);
+        let ranks = [Rank::P50, Rank::P99, Rank::P999];
+        assert_eq!(
+            ranks.map(|rank| Statistic::Request(rank).of(&round)),
+            [2.0, 3.0, 6.0]
+        );
     }
 }

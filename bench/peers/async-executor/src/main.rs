@@ -1,6 +1,8 @@
 //! The workloads of the comparison on async-executor, which smol runs on.
 
 mod coordination;
+#[path = "../../../workloads/network/none.rs"]
+mod network;
 mod primitives;
 mod runtime;
 #[path = "../../../workloads/mod.rs"]

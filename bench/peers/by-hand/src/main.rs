@@ -3,6 +3,8 @@
 #[path = "../../../workloads/coordination/none.rs"]
 mod coordination;
 mod executor;
+#[path = "../../../workloads/network/none.rs"]
+mod network;
 mod runtime;
 #[path = "../../../workloads/mod.rs"]
 mod workloads;

@@ -6,9 +6,8 @@ mod channels;
 mod mpmc;
 
 use super::primitives;
-use super::runtime::{Runtime, choose, spawn};
+use super::runtime::{Runtime, spawn};
 use filch_bench_common::{Bench, Cannot, Coordination};
-use std::process::ExitCode;
 
 /// What a process makes of its job.
 pub(crate) fn build(
@@ -25,15 +24,6 @@ pub(crate) fn build(
         Coordination::Mpmc => Ok(Box::new(move || runtime.run(mpmc::timed(size)))),
         _ => Err(Cannot("it is about channels for many messages")),
     }
-}
-
-/// The programs' `main`.
-pub(crate) fn main() -> ExitCode {
-    choose(Some("multi-thread")).expect("the first choice");
-    filch_bench_common::answer(std::env::args().skip(1), |job| match job.work {
-        filch_bench_common::Work::Coordinate(_) => super::workloads::build(job),
-        _ => Err(Cannot("it is a library of channels")),
-    })
 }
 
 /// How many of all a task does, if so many share them.

@@ -1,6 +1,9 @@
 //! The workloads of the comparison that are about messages, by flume on tokio's multi-thread runtime.
 
+mod answer;
 mod coordination;
+#[path = "../../../workloads/network/none.rs"]
+mod network;
 #[path = "primitives/flume.rs"]
 mod primitives;
 #[path = "../../tokio/src/runtime.rs"]
@@ -14,5 +17,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    coordination::main()
+    answer::main()
 }

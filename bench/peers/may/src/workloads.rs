@@ -55,6 +55,9 @@ pub(crate) fn build(job: &Job) -> Result<Bench, Cannot> {
         }
         Work::SleepsCpu => Box::new(move || run(move || sleeps(size))),
         Work::Coordinate(_) => return Err(Cannot("it is not asked: its channels block a stack")),
+        Work::Serve(_) | Work::Http(_) | Work::Copy(_) => {
+            return Err(Cannot("its sockets and files are not compared"));
+        }
         Work::Timer => return Err(Cannot("a sleep cannot be begun and let go")),
         Work::RoundTripBusy => Box::new(latency::roundtrip),
         Work::RoundTripIdle => Box::new(latency::roundtrip_idle),

@@ -1,7 +1,8 @@
 //! What do the words of the workloads mean on monoio?
 //!
-//! One thread, and tasks that never leave it. With io_uring where the kernel has it, else with epoll, which the workloads that it
-//! can do use for nothing but to wait for timers; a runtime has those if the work needs them, and is of another type then.
+//! One thread, and tasks that never leave it. The driver is io_uring where the kernel has it, else epoll; most workloads use it
+//! for nothing but to wait for timers. Where it is what is compared, by servers and files, both drivers are peers of their own, and nobody stands in for
+//! the other. A runtime has timers if the work needs them, and is of another type then.
 //!
 //! A task that wakes itself is run again at once in monoio 0.2.4, before all others, so the usual `yield_now` would not give up the
 //! turn. Here it is a task that does nothing, and is awaited: that one stands behind everybody, and its waiter then does too.
@@ -17,6 +18,7 @@ use monoio::time::TimeDriver;
 use monoio::{FusionDriver, FusionRuntime, IoUringDriver, LegacyDriver, RuntimeBuilder};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 /// Tasks stay on their thread, so everything may be in them.
@@ -26,7 +28,30 @@ impl<T> Travels for T {}
 
 pub(crate) use monoio::time::sleep;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Uring,
+    Epoll,
+}
+
+/// Chosen once, before anything starts.
+static DRIVER: OnceLock<Driver> = OnceLock::new();
+
+pub(crate) fn choose(word: Option<&str>) -> Result<(), &'static str> {
+    let driver = match word {
+        Some("uring") => Driver::Uring,
+        Some("epoll") => Driver::Epoll,
+        _ => return Err("expected uring or epoll before all else"),
+    };
+    DRIVER.set(driver).map_err(|_| "the driver is chosen once")
+}
+
+pub(crate) fn is_epoll() -> bool {
+    DRIVER.get() == Some(&Driver::Epoll)
+}
+
 pub(crate) enum Runtime {
+    Epoll(monoio::Runtime<LegacyDriver>),
     Plain(FusionRuntime<IoUringDriver, LegacyDriver>),
     WithTimers(FusionRuntime<TimeDriver<IoUringDriver>, TimeDriver<LegacyDriver>>),
 }
@@ -38,6 +63,21 @@ impl Runtime {
         }
         if job.work == Work::TimerHog {
             return Err(Cannot("while a task can run it looks at no timer"));
+        }
+        let is_compared = matches!(job.work, Work::Serve(_) | Work::Copy(_));
+        if is_epoll() {
+            if !is_compared {
+                return Err(Cannot("its driver is no matter here, see monoio"));
+            }
+            let runtime = RuntimeBuilder::<LegacyDriver>::new().build();
+            return runtime
+                .map(Self::Epoll)
+                .map_err(|_| Cannot("it could not be built"));
+        }
+        if is_compared && !monoio::utils::detect_uring() {
+            return Err(Cannot(
+                "the kernel lets nobody use io_uring here, see monoio-epoll",
+            ));
         }
         let builder = RuntimeBuilder::<FusionDriver>::new();
         let runtime = if job.work.needs_timers() {
@@ -54,6 +94,7 @@ impl Runtime {
     {
         let task = async { spawn(future).await };
         match self {
+            Self::Epoll(runtime) => runtime.block_on(task),
             Self::Plain(runtime) => runtime.block_on(task),
             Self::WithTimers(runtime) => runtime.block_on(task),
         }

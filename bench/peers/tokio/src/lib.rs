@@ -5,9 +5,12 @@
 mod base;
 #[path = "../../../workloads/coordination/mod.rs"]
 mod coordination;
+#[path = "../../../workloads/network/mod.rs"]
+mod network;
 #[path = "../../../workloads/primitives.rs"]
 mod primitives;
 mod runtime;
+mod sockets;
 #[path = "../../../workloads/mod.rs"]
 mod workloads;
 

@@ -27,6 +27,10 @@ pub(in super::super) struct Data {
     pub(super) workloads: Vec<Told>,
     pub(in super::super) rows: Vec<Row>,
     pub(super) left_out: Vec<LeftOut>,
+    /// How system calls were counted, if they were.
+    pub(in super::super) calls: Option<&'static str>,
+    /// The same of instructions.
+    pub(in super::super) instructions: Option<&'static str>,
 }
 
 /// What was asked for.
@@ -107,7 +111,10 @@ impl Data {
         peers: &[Found],
         missing: &[Missing],
     ) -> Self {
-        let peers = peers.iter().map(|peer| TakesPart {
+        // filch is two programs, of which the one that serves HTTP is told of in its workloads.
+        let is_again = |at: usize| peers[..at].iter().any(|peer| peer.name == peers[at].name);
+        let peers = peers.iter().enumerate().filter(|(at, _)| !is_again(*at));
+        let peers = peers.map(|(_, peer)| TakesPart {
             name: peer.name.to_owned(),
             version: peer.version.clone(),
             what: peer.what,
@@ -123,6 +130,8 @@ impl Data {
             workloads: Vec::new(),
             rows: Vec::new(),
             left_out: Vec::new(),
+            calls: None,
+            instructions: None,
         }
     }
 

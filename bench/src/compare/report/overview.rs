@@ -121,10 +121,13 @@ fn changed(xml: &mut Xml, before: &History, now: &History) {
         return;
     }
     let (count, of) = (open.len(), all.len());
-    let text = format_args!(
-        "In {count} of {of} variants filch's rounds then and now overlap, which is no change to speak of."
+    xml.leaf(
+        "p",
+        &[],
+        format_args!(
+            "In {count} of {of} variants filch's rounds then and now overlap, which is no change to speak of."
+        ),
     );
-    xml.leaf("p", &[], text);
     if clear.is_empty() {
         return;
     }

@@ -89,7 +89,7 @@ fn heading(xml: &mut Xml, data: &Data) {
 fn method(xml: &mut Xml, data: &Data) {
     xml.leaf("h2", &[("id", &"method")], "Method");
     let rounds = data.options.rounds;
-    let sentences = [
+    let mut sentences = vec![
         format!("{rounds} rounds, fewer of what hardly differs: each table says how many. Within a round filch and its peers come in turn, since \
             a machine drifts by more between minutes than runtimes differ."),
         "Each run is a process of its own: it builds the runtime, warms up once (not if cold, where the first touch of the memory is what is \
@@ -100,6 +100,22 @@ fn method(xml: &mut Xml, data: &Data) {
             workload says otherwise.".to_owned(),
         "All figures, of each round too, are in compare.json beside this page.".to_owned(),
     ];
+    if data
+        .workloads
+        .iter()
+        .any(|told| told.name.starts_with("http-"))
+    {
+        sentences.push("Workloads whose names begin with http- have peers of their own; filch is filch-http's example hello there. p50, p99 and p99.9 are of a run's requests, \
+            by a histogram whose buckets are less than a hundredth wide.".to_owned());
+    }
+    if let Some(instructions) = data.instructions {
+        sentences.push(format!("Instructions are those outside the kernel, {instructions}, as the difference of two runs."));
+    }
+    if let Some(calls) = data.calls {
+        sentences.push(format!("A server is a process of its own, and its load comes from another: one thread, the same for everyone. A server of one worker has a core \
+            to itself, and so has the load; several workers share all cores with it. Processor time is the server's, user and system, of the run that the clock \
+            tells of. System calls are {calls}, in two runs of their own with different numbers of operations: told is the difference."));
+    }
     xml.element("ul", &[], |xml| {
         sentences
             .iter()

@@ -1,7 +1,7 @@
 //! Does the page show everything, is it well-formed, and does no text lie upon another?
 
 use super::super::history::History;
-use super::super::peer::{Missing, PEERS};
+use super::super::peer::{Family, HTTP_PEERS, Missing, PEERS};
 use super::super::workload::{WORKLOADS, is_rate};
 use super::axis::width;
 use super::data::{Data, LeftOut, Options, Row, TakesPart, Told};
@@ -10,6 +10,7 @@ use super::page::page;
 use super::xml::Xml;
 use crate::machine::Machine;
 use roxmltree::{Document, Node, ParsingOptions};
+use std::collections::HashMap;
 
 /// A row of three rounds in ms.
 pub(super) fn row(workload: &str, variant: &str, peer: &str, median: f64) -> Row {
@@ -36,7 +37,10 @@ pub(super) fn row(workload: &str, variant: &str, peer: &str, median: f64) -> Row
 pub(super) fn data(mut rows: Vec<Row>) -> Data {
     let all = rows.clone();
     for row in &mut rows {
-        let is_same = |other: &&Row| other.workload == row.workload && other.variant == row.variant;
+        let (workload, variant, unit) = (&row.workload, &row.variant, &row.unit);
+        let is_same = |other: &&Row| {
+            (&other.workload, &other.variant, &other.unit) == (workload, variant, unit)
+        };
         let mut filch = all
             .iter()
             .filter(is_same)
@@ -76,6 +80,8 @@ pub(super) fn data(mut rows: Vec<Row>) -> Data {
         workloads: workloads.into_iter().map(told).collect(),
         rows,
         left_out: Vec::new(),
+        calls: None,
+        instructions: None,
     }
 }
 
@@ -108,7 +114,11 @@ fn everything() -> Data {
     let mut rows = Vec::new();
     for workload in WORKLOADS {
         for case in workload.cases(&[1, 2], usize::MAX, 3) {
-            for (index, peer) in PEERS.iter().enumerate() {
+            let all = match workload.family() {
+                Family::Runtime => PEERS,
+                Family::Http => HTTP_PEERS,
+            };
+            for (index, peer) in all.iter().enumerate() {
                 let median =
                     0.017 * 2.6_f64.powi(index as i32) * (1.0 + case.job.size as f64 / 1e6);
                 // Lines that end upon each other, too.
@@ -199,7 +209,7 @@ fn the_keys_of_the_json_are_fixed() {
     };
     assert_eq!(
         keys(&json).join(" "),
-        "commit date left_out machine missing optimised options peers rows workloads"
+        "calls commit date instructions left_out machine missing optimised options peers rows workloads"
     );
     assert_eq!(
         keys(&json["machine"]).join(" "),
@@ -228,29 +238,30 @@ fn every_row_is_in_a_table_and_in_a_plot() {
     let text = page(&data, None);
     let document = parsed(&text);
     let tables: Vec<String> = all(&document, "table").map(text_of).collect();
-    let sections: Vec<_> = all(&document, "section").collect();
+    // By their ids, what stands in tables and in plots.
+    let section = |section: Node<'_, '_>| {
+        let texts = |name| {
+            let nodes = section.descendants();
+            let nodes = nodes.filter(|node| node.tag_name().name() == name);
+            nodes.map(text_of).collect::<Vec<_>>().join("\n")
+        };
+        let mut nodes = section.descendants();
+        let heading = nodes.find(|node| node.tag_name().name() == "h2");
+        let id = heading.and_then(|node| node.attribute("id"));
+        let id = id.expect("a section has a heading").to_owned();
+        (id, (texts("table"), texts("svg")))
+    };
+    let sections: HashMap<_, _> = all(&document, "section").map(section).collect();
     assert_eq!(sections.len(), data.workloads.len());
     for row in &data.rows {
         let mut told = data.workloads.iter();
         let told = told.find(|told| (&told.name, &told.unit) == (&row.workload, &row.unit));
         let id = told.expect("each row has a workload").id();
-        let section = sections.iter().find(|section| {
-            let heading = section
-                .descendants()
-                .find(|node| node.tag_name().name() == "h2");
-            heading.and_then(|node| node.attribute("id")) == Some(id.as_str())
-        });
-        let section = section.expect(&row.workload);
-        let has = |name: &str, part: &str| {
-            let nodes = section
-                .descendants()
-                .filter(|node| node.tag_name().name() == name);
-            nodes.map(text_of).any(|text| text.contains(part))
-        };
+        let (tables, plots) = sections.get(&id).expect(&row.workload);
         for part in [&row.peer, &figure(row.median), &figure(row.max)] {
-            assert!(has("table", part), "{part} {row:?}");
+            assert!(tables.contains(part), "{part} {row:?}");
         }
-        assert!(has("svg", &row.peer), "{row:?}");
+        assert!(plots.contains(&row.peer), "{row:?}");
     }
     assert!(
         tables

@@ -1,0 +1,3 @@
+module peer-go-http
+
+go 1.22
