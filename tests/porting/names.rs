@@ -1,10 +1,27 @@
-//! What can be imported from filch and from filch under the same name.
+//! Names that both have.
 
+pub(crate) use filch_net::fs::{
+    self, DirBuilder, DirEntry, File, OpenOptions, ReadDir, canonicalize, copy, create_dir,
+    create_dir_all, hard_link, metadata, read, read_dir, read_link, read_to_string, remove_dir,
+    remove_dir_all, remove_file, rename, set_permissions, symlink, symlink_metadata, try_exists,
+    write,
+};
+pub(crate) use filch_net::io::stderr;
+pub(crate) use filch_net::io::stdin;
+pub(crate) use filch_net::io::stdout;
 pub(crate) use filch_net::tcp::{
     OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf,
 };
+pub(crate) use filch_net::unix::{
+    OwnedReadHalf as UnixOwnedReadHalf, OwnedWriteHalf as UnixOwnedWriteHalf,
+    ReadHalf as UnixReadHalf, ReuniteError as UnixReuniteError, SocketAddr as UnixSocketAddr,
+    UCred, WriteHalf as UnixWriteHalf,
+};
 pub(crate) use filch_net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
-pub(crate) use filch::runtime::{Builder, Handle, Runtime, RuntimeMetrics};
+pub(crate) use filch::runtime::{Builder, EnterGuard, Handle, Runtime, RuntimeMetrics};
+pub(crate) use filch_net::UdpSocket;
+pub(crate) use filch_net::{UnixDatagram, UnixListener, UnixStream};
+pub(crate) use filch_net::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 pub(crate) use filch_net::signal::ctrl_c;
 pub(crate) use filch_net::signal::unix::{Signal, SignalKind, signal};
 pub(crate) use filch::sync::broadcast::{
@@ -15,6 +32,7 @@ pub(crate) use filch::sync::mpsc::{
     self, OwnedPermit, Permit, PermitIterator, Receiver, Sender, UnboundedReceiver,
     UnboundedSender, WeakSender, WeakUnboundedSender, unbounded_channel,
 };
+pub(crate) use filch::sync::futures::{Notified, OwnedNotified};
 pub(crate) use filch::sync::oneshot::{self, Receiver as OneshotReceiver, Sender as OneshotSender};
 pub(crate) use filch::sync::watch::{self, Receiver as WatchReceiver, Ref, Sender as WatchSender};
 pub(crate) use filch::sync::{
@@ -22,7 +40,7 @@ pub(crate) use filch::sync::{
     OnceCell, OwnedMappedMutexGuard, OwnedMutexGuard, OwnedRwLockMappedWriteGuard,
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock,
     RwLockMappedWriteGuard, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
-    SetError, TryAcquireError, TryLockError,
+    SetError, SetOnce, SetOnceError, TryAcquireError, TryLockError,
 };
 pub(crate) use filch::task::{
     self, AbortHandle, Id, JoinError, JoinHandle, JoinSet, LocalKey, block_in_place, id,

@@ -43,6 +43,8 @@ pub struct Waits {
     pub line: usize,
     /// Whether it is a type.
     pub is_type: bool,
+    /// The macro that makes it, wherever it is called.
+    pub made_by: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,16 +132,23 @@ impl Source {
         let mut out = Vec::new();
         // Types whose `impl` we are in, and at which depth of braces.
         let mut owners: Vec<(usize, String)> = Vec::new();
+        // The macro whose rules we are in, and at which depth they began.
+        let mut made_by: Option<(usize, String)> = None;
         let (mut at, mut depth) = (0, 0_usize);
         while at < self.tokens.len() {
             let token = &self.tokens[at];
+            let maker = made_by.as_ref().map(|(_, name)| name.clone());
             match &token.kind {
                 Kind::Mark('{') => depth += 1,
                 Kind::Mark('}') => {
                     depth = depth.saturating_sub(1);
+                    made_by.take_if(|(began, _)| *began == depth);
                     if owners.last().is_some_and(|owner| owner.0 == depth) {
                         owners.pop();
                     }
+                }
+                Kind::Word(word) if word == "macro_rules" && self.is_mark(at + 1, '!') => {
+                    made_by = self.word(at + 2).map(|name| (depth, name.to_owned()));
                 }
                 Kind::Word(word) if word == "impl" && self.begins_an_item(at) => {
                     let (name, is_future, end) = self.impl_header(at + 1);
@@ -149,6 +158,7 @@ impl Source {
                             name: name.clone(),
                             line: token.line,
                             is_type: true,
+                            made_by: maker,
                         });
                     }
                     owners.push((depth, name));
@@ -162,6 +172,7 @@ impl Source {
                             name,
                             line: token.line,
                             is_type: false,
+                            made_by: maker,
                         });
                     }
                 }
@@ -170,6 +181,15 @@ impl Source {
             at += 1;
         }
         out
+    }
+
+    /// The macros that are called with a name to begin with: `m!(Name, ...)`.
+    #[must_use]
+    pub fn calls(&self) -> Vec<(String, String)> {
+        (0..self.tokens.len())
+            .filter(|&at| self.is_mark(at + 1, '!') && self.is_mark(at + 2, '('))
+            .filter_map(|at| Some((self.word(at)?.to_owned(), self.word(at + 3)?.to_owned())))
+            .collect()
     }
 
     /// `impl` is also a type: `impl Future`, in an argument or as what is returned.
@@ -749,10 +769,12 @@ mod tests {
             impl<F: for<'a> Fn(&'a u8)> Future for Sleep<F> where for<'a> F: Fn(&'a u8) { fn poll() {} }
             impl<T> std::future::Future for crate::time::Tick { }
             macro_rules! m { ($($all:tt)*) => { impl $($all)* { pub async fn peek() {} } } }
+            m!(Lock, 1);
             impl Other { #[cfg(test)] pub async fn t() {} }
             pub async fn last() {}
         ";
-        let found = Source::parse(text).waits();
+        let source = Source::parse(text);
+        let found = source.waits();
         let found: Vec<_> = found
             .iter()
             .map(|w| (w.owner.as_deref(), w.name.as_str(), w.line))
@@ -764,9 +786,13 @@ mod tests {
             (None, "Sleep", 11),
             (None, "crate::time::Tick", 12),
             (Some("*"), "peek", 13),
-            (None, "last", 15),
+            (None, "last", 16),
         ];
         assert_eq!(found, expected);
+        let made: Vec<_> = source.waits().into_iter().map(|w| w.made_by).collect();
+        assert_eq!(made.iter().flatten().collect::<Vec<_>>(), ["m"]);
+        assert_eq!(made[5].as_deref(), Some("m"));
+        assert_eq!(source.calls(), [("m".to_owned(), "Lock".to_owned())]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the task itself, for those it talks to, and for the scheduler, the timers and the reactor. That is nothing, or as much as is said here. (What channels and locks need by themselves, without a runtime,
 //! is asked by `mpsc_alloc`, `mpmc_alloc` and `locks_alloc`.)
 
+use filch::__bench::Queue;
 use filch::io::{AsyncFd, duplex};
 use filch::runtime::Builder;
 use filch::sync::{
@@ -107,11 +108,12 @@ fn many_tasks_at_once_come_from_the_slab() {
             }
         })
     });
-    // The portable queue is crossbeam's, which shrinks when it is nearly empty and has to grow again; ours keeps a block.
-    let is_portable = ["FILCH_NO_MEMBARRIER", "FILCH_QUEUE"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| value != "fast"));
-    assert!(is_portable || count == 0, "{count} allocations");
+    // Crossbeam's queue shrinks when it is nearly empty and has to grow again, five times for a hundred; ours keeps a block.
+    let most_per_hundred = if Queue::new().is_fast() { 0 } else { 5 };
+    assert!(
+        count <= most_per_hundred * TIMES / 100,
+        "{count} allocations"
+    );
 }
 
 #[test]
@@ -455,15 +457,13 @@ fn streams_wait_for_nothing() {
         });
         filch::spawn(async move {
             let mut word = [0; 4];
-            loop {
-                theirs
-                    .async_read(|mut stream| stream.read(&mut word))
-                    .await
-                    .unwrap();
-                theirs
-                    .async_write(|mut stream| stream.write(&word))
-                    .await
-                    .unwrap();
+            // Until there is nobody to write to.
+            let mut has_answered = true;
+            while has_answered {
+                let read = theirs.async_read(|mut stream| stream.read(&mut word));
+                read.await.unwrap();
+                let written = theirs.async_write(|mut stream| stream.write(&word));
+                has_answered = written.await.is_ok();
             }
         })
         .detach();

@@ -6,7 +6,6 @@
     reason = "what blocks threads is what is tested"
 )]
 
-use filch::runtime::Builder;
 use filch::scope::CancelReason;
 use filch::task::on_cancel;
 use filch::time::{Duration, sleep};
@@ -14,6 +13,7 @@ use filch::{Runtime, blocking_scope, scope, spawn_blocking, yield_now};
 use filch_tests::drops::Tally;
 use filch_tests::guard::{eventually, within_reason};
 use filch_tests::random::{Random, seed};
+use filch_tests::runtime;
 use filch_tests::stress_factor;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,13 +21,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 fn with_each(test: impl Fn(&Runtime) + Send + Sync + 'static) {
     within_reason(move || {

@@ -2,14 +2,14 @@
 //!
 //! On eight workers, with receivers that come and go, are slow, give up waiting and block. A wake-up that is lost is a hang, which the guard turns into a failure.
 
-use filch::runtime::Builder;
 use filch::sync::broadcast::error::{RecvError, TryRecvError};
 use filch::sync::broadcast::{self, Receiver, Sender};
 use filch::task::WaitReason;
-use filch::{Runtime, spawn_blocking, yield_now};
+use filch::{spawn_blocking, yield_now};
 use filch_tests::drops::{Tally, Tracked};
 use filch_tests::guard::within_reason;
 use filch_tests::random::{Random, seed};
+use filch_tests::runtime;
 use filch_tests::stress_factor;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -20,13 +20,6 @@ const WORKERS: usize = 8;
 const SENDERS: usize = 3;
 const RECEIVERS: usize = 6;
 const EACH: usize = 2000;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 /// Each clone is an allocation of its own, so that one that is read after its end is seen by the sanitizers.
 #[derive(Clone)]

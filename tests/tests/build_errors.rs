@@ -66,6 +66,9 @@ fn a_lack_of_descriptors_is_an_error_that_names_the_step() {
 /// The same with threads: the sentinel, the first worker, the second.
 #[test]
 fn a_lack_of_threads_is_an_error_that_names_the_step() {
+    if !limits::can_limit_threads() {
+        return;
+    }
     limits::in_child("a_lack_of_threads_is_an_error_that_names_the_step", || {
         let mut seen = Vec::new();
         let mut before = None;

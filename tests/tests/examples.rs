@@ -6,14 +6,30 @@
 mod chat;
 #[path = "../../net/examples/crawler.rs"]
 mod crawler;
+#[path = "../../net/examples/echo_udp.rs"]
+mod echo_udp;
+#[path = "../../net/examples/echo_unix.rs"]
+mod echo_unix;
+#[path = "../../net/examples/lines.rs"]
+mod lines;
 #[path = "../../runtime/examples/pipeline.rs"]
 mod pipeline;
+#[path = "../../net/examples/process_pipeline.rs"]
+mod process_pipeline;
+#[path = "../../net/examples/proxy.rs"]
+mod proxy;
 #[path = "../../runtime/examples/scope_errors.rs"]
 mod scope_errors;
 #[path = "../../net/examples/shutdown.rs"]
 mod shutdown;
+#[path = "../../net/examples/signals.rs"]
+mod signals;
 #[path = "../../runtime/examples/simulation.rs"]
 mod simulation;
+#[path = "../../net/examples/tls_echo.rs"]
+mod tls_echo;
+#[path = "../../net/examples/ws_chat.rs"]
+mod ws_chat;
 
 use filch_tests::guard::within_reason;
 use std::fs;
@@ -30,8 +46,33 @@ fn crawler() {
 }
 
 #[test]
+fn echo_udp() {
+    within_reason(echo_udp::main).unwrap();
+}
+
+#[test]
+fn echo_unix() {
+    within_reason(echo_unix::main).unwrap();
+}
+
+#[test]
+fn lines() {
+    within_reason(lines::main).unwrap();
+}
+
+#[test]
 fn pipeline() {
     within_reason(pipeline::main).unwrap();
+}
+
+#[test]
+fn process_pipeline() {
+    within_reason(process_pipeline::main).unwrap();
+}
+
+#[test]
+fn proxy() {
+    within_reason(proxy::main).unwrap();
 }
 
 #[test]
@@ -45,8 +86,23 @@ fn shutdown() {
 }
 
 #[test]
+fn signals() {
+    within_reason(signals::main).unwrap();
+}
+
+#[test]
 fn simulation() {
     within_reason(simulation::main).unwrap();
+}
+
+#[test]
+fn tls_echo() {
+    within_reason(tls_echo::main).unwrap();
+}
+
+#[test]
+fn ws_chat() {
+    within_reason(ws_chat::main).unwrap();
 }
 
 #[test]

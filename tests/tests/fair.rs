@@ -3,18 +3,20 @@
 //! Each test has one worker, and a task that would never wait by itself. It goes on until a sibling that stands behind it in the queue has run; if it
 //! were never made to give up its turn, that would be for ever, and the guard ends it.
 
-use filch::io::AsyncFd;
+use filch::io::{AsyncFd, Interest};
 use filch::runtime::{Builder, Handle};
 use filch::time::{Duration, interval, sleep, timeout};
 use filch_tests::guard::within_reason;
 use filch_tests::pipe::pipe;
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Runs `greedy` as a task of the only worker.
+/// Runs `greedy` as a task of the only worker, which nobody stands in for: a spare one would run the sibling.
 fn on_one_worker<F: Future<Output = ()> + Send + 'static>(greedy: F) {
-    let rt = Builder::new().worker_threads(1).build().unwrap();
+    let rt = Builder::new().worker_threads(1).max_spare_workers(0);
+    let rt = rt.build().unwrap();
     within_reason(move || rt.block_on(rt.spawn(greedy)).expect("no panic"));
 }
 
@@ -43,6 +45,57 @@ fn one_that_always_finds_data() {
             let read = read.async_read(|mut end| end.read(&mut [0])).await;
             assert_eq!(read.unwrap(), 1);
         }
+    });
+}
+
+/// A descriptor that is ready and stays so, and nobody tries it: waiting for readiness is an operation too.
+fn one_that_waits_for<F>(readiness: impl Fn(Arc<AsyncFd<std::fs::File>>) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send,
+{
+    let greedy = async move {
+        let (_read, write) = pipe().unwrap();
+        let write = Arc::new(AsyncFd::new(write).unwrap());
+        let has_run = sibling();
+        while !has_run() {
+            readiness(write.clone()).await;
+        }
+    };
+    on_one_worker(greedy);
+}
+
+#[test]
+fn one_that_waits_for_what_is_readable() {
+    one_that_waits_for(|end| async move {
+        // Nobody has tried yet if it is.
+        let _guard = end.readable().await.unwrap();
+    });
+}
+
+#[test]
+fn one_that_waits_for_what_is_writable() {
+    one_that_waits_for(|end| async move {
+        let _guard = end.writable().await.unwrap();
+    });
+}
+
+#[test]
+fn one_that_waits_for_either_direction() {
+    one_that_waits_for(|end| async move {
+        let ready = end.readiness(Interest::Both).await.unwrap();
+        assert!(ready.is_writable());
+    });
+}
+
+#[test]
+fn one_that_polls_for_readiness() {
+    one_that_waits_for(|end| async move {
+        poll_fn(|cx| end.poll_read_ready(cx).map_ok(drop))
+            .await
+            .unwrap();
+        poll_fn(|cx| end.poll_write_ready(cx).map_ok(drop))
+            .await
+            .unwrap();
     });
 }
 

@@ -1,23 +1,16 @@
 //! Does a `JoinSet` give each result once, in the order in which tasks end, whatever becomes of them?
 
 use filch::Runtime;
-use filch::runtime::Builder;
 use filch::task::JoinSet;
 use filch_tests::drops::Tally;
 use filch_tests::guard::{eventually, within_reason};
+use filch_tests::runtime;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 fn with_each(test: impl Fn(&Runtime) + Send + Sync + 'static) {
     within_reason(move || {

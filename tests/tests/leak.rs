@@ -6,6 +6,7 @@
 //!
 //! 300 cycles, or 10 000 with `FILCH_SOAK=full`. The only test of its binary, since it counts what the whole process holds.
 
+use filch::__bench::Queue;
 use filch::Runtime;
 use filch::io::AsyncFd;
 use filch::runtime::Builder;
@@ -26,6 +27,9 @@ const WARM_UP: usize = 30;
 /// How much more the heap may hold at the end: glibc counts what its threads' caches hold as handed out, and two counts of the same
 /// program differ by 10 KiB. In 300 cycles it is passed by 110 bytes lost in each, or 1 byte per task; in 10 000 by 4 bytes in each.
 const HEAP_SLACK_BYTES: usize = 32 << 10;
+/// The same with crossbeam's queue, whose outgrown buffers are freed when threads that come later get round to it: 48 KiB more were seen after 300 cycles, and
+/// 1 KiB; after 1500 it was 27.
+const HEAP_SLACK_BYTES_PORTABLE: usize = 256 << 10;
 /// How much more may be resident: the allocator keeps pages, and the kernel counts in batches per thread.
 const RESIDENT_SLACK_BYTES: usize = 24 << 20;
 /// How much more address space may be taken: a few arenas of the allocator. Each runtime maps at least as many chunks of 2 MiB as
@@ -127,7 +131,12 @@ fn ten_thousand_runtimes_leave_nothing_behind() {
     cycles(count, &mut random);
     let after = settle(&start);
     println!("after {count} cycles: {after:?}\nbefore them: {before:?}");
-    assert!(after.heap_bytes <= before.heap_bytes + HEAP_SLACK_BYTES);
+    let heap_slack = if Queue::new().is_fast() {
+        HEAP_SLACK_BYTES
+    } else {
+        HEAP_SLACK_BYTES_PORTABLE
+    };
+    assert!(after.heap_bytes <= before.heap_bytes + heap_slack);
     assert!(after.virtual_bytes <= before.virtual_bytes + VIRTUAL_SLACK_BYTES);
     assert!(after.resident_bytes <= before.resident_bytes + RESIDENT_SLACK_BYTES);
 }

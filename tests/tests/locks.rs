@@ -5,12 +5,11 @@
 //!
 //! The seed is printed. `FILCH_STRESS=n` does n times as much.
 
-use filch::Runtime;
-use filch::runtime::Builder;
 use filch::sync::{Mutex, RwLock, Semaphore};
 use filch::time::{Duration, sleep, timeout};
 use filch_tests::guard::within_reason;
 use filch_tests::random::{Random, seed};
+use filch_tests::runtime;
 use filch_tests::stress_factor;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -20,13 +19,6 @@ use std::task::Poll;
 
 const TASKS: usize = 60;
 const STEPS: usize = 100;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 /// As a task that loses interest: the output, or `None` if the future was dropped before, after some polls or some time.
 async fn perhaps<F: Future>(future: F, random: &mut Random) -> Option<F::Output> {

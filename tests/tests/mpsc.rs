@@ -3,13 +3,13 @@
 //! Random programs of many senders, on several workers and on threads, with permits, batches, sends that are given up, and receivers that end early. A wake-up that is lost
 //! is a hang, which the guard turns into a failure. `FILCH_SEED` and `FILCH_STRESS` as usual.
 
-use filch::Runtime;
-use filch::runtime::Builder;
+use filch::runtime::simulate;
 use filch::sync::mpsc::{self, Receiver, Sender, error::SendTimeoutError};
 use filch::time::{sleep, timeout};
 use filch_tests::drops::{Tally, Tracked};
 use filch_tests::guard::within_reason;
 use filch_tests::random::{Random, seed};
+use filch_tests::runtime;
 use filch_tests::stress_factor;
 use std::collections::HashMap;
 use std::pin::{Pin, pin};
@@ -21,10 +21,6 @@ const MESSAGES: usize = 2000;
 
 /// Who sent it, its number there, and its drop.
 type Message = (usize, usize, Tracked);
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new().worker_threads(workers).build().unwrap()
-}
 
 /// Polls once, and gives up.
 fn give_up<F: Future>(future: F) -> Option<F::Output> {
@@ -286,15 +282,14 @@ fn a_channel_that_is_always_ready_lets_others_run() {
                 }
                 receiver
             });
+            // On the same worker, which has both to run.
             let looking = filch::spawn(async move {
                 filch::yield_now().await;
-                sender
+                assert!(!receiving.is_finished());
+                receiving.abort();
+                drop(sender);
             });
-            // The sender's task ends while the other still finds messages.
-            let sender = looking.await.unwrap();
-            assert!(!receiving.is_finished());
-            receiving.abort();
-            drop(sender);
+            looking.await.unwrap();
         });
     });
 }
@@ -317,6 +312,51 @@ fn a_receiver_that_turns_to_something_else_has_made_room() {
             });
         }
     });
+}
+
+/// Sends until the channel is closed; the first of them always as much as there can be room for.
+async fn send_on(sender: Sender<usize>, who: usize) {
+    let many = if who == 0 { sender.max_capacity() } else { 1 };
+    while let Ok(permits) = sender.reserve_many(many).await {
+        permits.for_each(|permit| permit.send(who));
+        if who % 2 == 1 && sender.send(who).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// None of many that never stop is overtaken for ever: the receiver ends when it has heard of each again and again.
+async fn hear_of_each(capacity: usize) {
+    const SENDERS: usize = 13;
+    const TIMES: usize = 5;
+    let (sender, mut receiver) = mpsc::channel(capacity);
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|who| filch::spawn(send_on(sender.clone(), who)))
+        .collect();
+    let mut heard = [0; SENDERS];
+    while heard.iter().any(|&times| times < TIMES) {
+        heard[receiver.recv().await.unwrap()] += 1;
+        // Slowly: senders are always in line.
+        filch::task::yield_now().await;
+    }
+    drop(receiver);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+}
+
+#[test]
+fn every_sender_gets_its_turn() {
+    within_reason(|| {
+        for capacity in [1, 3, 10, 100] {
+            for workers in [1, 2] {
+                runtime(workers).block_on(hear_of_each(capacity));
+            }
+        }
+    });
+    for capacity in [1, 3, 10] {
+        simulate(0..20, move || hear_of_each(capacity));
+    }
 }
 
 #[test]

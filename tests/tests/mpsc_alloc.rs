@@ -45,6 +45,22 @@ fn an_unbounded_channel_allocates_for_no_message() {
     }
 }
 
+/// What a burst has needed is given back but for some spares: so the next one allocates as much again, less those.
+#[test]
+fn a_burst_is_given_back() {
+    const BURST: usize = 100_000;
+    const BLOCKS: usize = BURST / 32;
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let mut burst = || {
+        (0..BURST).for_each(|number| sender.send(number as u64).unwrap());
+        (0..BURST).for_each(|number| assert_eq!(receiver.try_recv(), Ok(number as u64)));
+    };
+    for _ in 0..3 {
+        let count = during(&mut burst);
+        assert!((BLOCKS * 9 / 10..=BLOCKS + 2).contains(&count), "{count}");
+    }
+}
+
 #[test]
 fn a_capacity_is_not_allocated() {
     let few = during(|| drop(mpsc::channel::<[u8; 64]>(1)));

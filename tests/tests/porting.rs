@@ -1,7 +1,7 @@
 //! Is porting from tokio search and replace?
 //!
-//! `tests/porting` has three programs as they were written for tokio (`*.rs.tokio`) and the same for filch. docs/PORTING.md has a table of replacements. The one, with the replacements of the
-//! other, has to be the third; the page has to show every line that differs; and the ported programs have to do what they are for. A fourth file has nothing but names, all of which
+//! `tests/porting` has four programs as they were written for tokio (`*.rs.tokio`) and the same for filch. docs/PORTING.md has a table of replacements. The one, with the replacements of the
+//! other, has to be the third; the page has to show every line that differs; and the ported programs have to do what they are for. A fifth file has nothing but names, all of which
 //! have to be there.
 
 // As the replacements leave them: sorting the imports would hide what has changed.
@@ -15,6 +15,9 @@ mod echo;
 #[path = "../porting/names.rs"]
 #[expect(unused_imports, reason = "that they can be imported is all")]
 mod names;
+#[rustfmt::skip]
+#[path = "../porting/notes.rs"]
+mod notes;
 #[rustfmt::skip]
 #[path = "../porting/store.rs"]
 #[expect(dead_code, reason = "its `main` is for the program")]
@@ -31,7 +34,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-const PROGRAMS: [&str; 3] = ["echo", "chat", "store"];
+const PROGRAMS: [&str; 4] = ["echo", "chat", "store", "notes"];
 
 // The text.
 
@@ -47,9 +50,13 @@ fn each_program_is_its_original_with_the_replacements_of_the_page() {
 #[test]
 fn every_replacement_is_needed() {
     let table = replacements(&read("docs/PORTING.md"));
-    let text = PROGRAMS.map(|name| program(name).0).concat();
+    let files = PROGRAMS.into_iter().chain(["names"]);
+    let text: String = files.map(|name| program(name).0).collect();
     for (from, _to) in &table {
-        assert!(text.contains(from), "no program has {from:?}");
+        assert!(
+            text.contains(from),
+            "neither a program nor a name has {from:?}"
+        );
     }
 }
 
@@ -192,6 +199,18 @@ fn store_keeps_values_and_tells_of_changes() {
         drop((one, two));
         stop.send(()).expect("the server waits for it");
         server.await?
+    });
+}
+
+#[test]
+fn notes_keeps_lines_behind_those_that_are_there() {
+    run(|_, _| async {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("notes");
+        assert_eq!(notes::keep(&b"one\ntwo"[..], &path).await?, 8);
+        assert_eq!(notes::keep(&b"three\n"[..], &path).await?, 14);
+        assert_eq!(fs::read_to_string(path)?, "one\ntwo\nthree\n");
+        Ok(())
     });
 }
 

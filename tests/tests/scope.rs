@@ -1,13 +1,12 @@
 //! Have all children ended when a scope returns, whatever happens, and does what was first come out?
 
-use filch::Runtime;
-use filch::runtime::Builder as Workers;
 use filch::scope::{Builder, CancelReason, Scope, TryScope};
 use filch::task::on_cancel;
 use filch::time::{self, Duration, error::Elapsed, sleep, timeout};
 use filch::{scope, try_scope};
 use filch_tests::drops::{Tally, Tracked};
 use filch_tests::guard::{eventually, within_reason};
+use filch_tests::runtime;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,13 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 const LONG: Duration = Duration::from_secs(3600);
-
-fn runtime(workers: usize) -> Runtime {
-    Workers::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 /// In `block_on` and in a task, with one worker and with four.
 fn with_each<F, Fut>(test: F)

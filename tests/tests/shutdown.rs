@@ -1,21 +1,14 @@
 //! Can a runtime end anywhere and at any time, and does everything end with it?
 
-use filch::Runtime;
 use filch::runtime::Builder;
 use filch_tests::drops::Tally;
 use filch_tests::guard::{HANG, eventually, within_reason};
+use filch_tests::runtime;
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::time::Duration;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 #[test]
 fn a_drop_cancels_every_task() {

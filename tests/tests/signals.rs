@@ -10,11 +10,11 @@
     reason = "the test's own locks are none of the runtime's business"
 )]
 
-use filch::runtime::{Builder, Runtime};
 use filch::sync::{Barrier, CancellationToken, Lazy, Notify, OnceCell, WaitGroup};
 use filch_tests::drops::Tally;
 use filch_tests::guard::within_reason;
 use filch_tests::random::{Random, seed};
+use filch_tests::runtime;
 use filch_tests::stress_factor;
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
@@ -25,10 +25,6 @@ use std::task::Poll;
 
 const WORKERS: usize = 4;
 const TASKS: usize = 16;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new().worker_threads(workers).build().unwrap()
-}
 
 /// Runs the test with a generator, and the guard.
 fn at_random<F: Future<Output = ()> + 'static>(name: &'static str, test: fn(Random) -> F) {

@@ -4,13 +4,14 @@ use filch::io::duplex;
 use filch::io::sim::{Faults, pair};
 use filch::runtime::{Builder, simulate};
 use filch::time::{self, Duration, Instant, sleep, timeout};
-use filch::{Runtime, spawn, spawn_blocking, yield_now};
+use filch::{spawn, spawn_blocking, yield_now};
 use filch_tests::drops::Tally;
 use filch_tests::guard::within_reason;
+use filch_tests::message;
+use filch_tests::virtual_time::{both, paused, seeds, simulated};
 use filch_tests::{is_soak, random::Random};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,39 +19,6 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn simulated(seed: u64) -> Runtime {
-    Builder::new().simulated(seed).build().unwrap()
-}
-
-fn paused() -> Runtime {
-    Builder::new().start_paused(true).build().unwrap()
-}
-
-/// One of each kind. Miri knows too little of epoll for the second.
-fn both(seed: u64) -> Vec<Runtime> {
-    let mut both = vec![simulated(seed)];
-    if !cfg!(miri) {
-        both.push(paused());
-    }
-    both
-}
-
-/// The first so many, and a few under Miri.
-fn seeds(count: u64) -> Range<u64> {
-    0..if cfg!(miri) { 3 } else { count }
-}
-
-/// What a panic said.
-fn message(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().cloned();
-    text.or_else(|| {
-        payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-    })
-    .expect("a panic with a text")
-}
 
 fn panic_of(run: impl FnOnce()) -> String {
     message(&*catch_unwind(AssertUnwindSafe(run)).unwrap_err())

@@ -438,9 +438,10 @@ fn threads_and_descriptors_of_spares_are_given_back() {
             let rt = runtime(workers, 6);
             let idle = Census::now().expect("/proc is there");
             let blocked = block_all(&rt, workers + 6);
-            let busy = Census::now().expect("/proc is there");
-            assert_eq!(busy.threads, idle.threads + 6, "one for each spare");
-            assert_eq!(busy.descriptors, idle.descriptors, "a spare has none");
+            // A thread for each spare and no descriptor, but for those that somebody reads the CPU limits by for a moment.
+            let threads = idle.threads + 6;
+            let busy = settle(&Census { threads, ..idle });
+            assert_eq!(busy.threads, threads);
             blocked.release(&rt);
             // Those that are there already are used again, and no others.
             block_all(&rt, workers + 6).release(&rt);
@@ -455,6 +456,9 @@ fn threads_and_descriptors_of_spares_are_given_back() {
 /// A thread that is not to be had is asked for again later.
 #[test]
 fn a_spare_that_cannot_be_started_starts_when_it_can() {
+    if !limits::can_limit_threads() {
+        return;
+    }
     limits::in_child("a_spare_that_cannot_be_started_starts_when_it_can", || {
         for workers in [1, 2] {
             let rt = runtime(workers, 2);

@@ -7,9 +7,10 @@
 )]
 
 use filch::runtime::{Builder, Handle};
-use filch::{Runtime, spawn_local};
+use filch::spawn_local;
 use filch_tests::drops::{Tally, Tracked};
 use filch_tests::guard::{eventually, spin_until, within_reason};
+use filch_tests::runtime;
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -19,13 +20,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 /// Runs a test on a fresh runtime, within a pinned task, for one worker and for four.
 fn on_each<F: Future<Output = ()> + 'static>(test: impl Fn() -> F + Clone + Send + 'static) {

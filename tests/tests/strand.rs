@@ -11,9 +11,12 @@ use filch::Runtime;
 use filch::io::AsyncFd;
 use filch::runtime::Builder;
 use filch::time::{Duration, Instant, sleep};
+use filch_net::TcpListener;
 use filch_tests::guard::{spin_until, within_reason};
+use filch_tests::random::Random;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use std::future::poll_fn;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -360,4 +363,71 @@ fn measure_a_socket_whose_owner_spins_for_100_ms() {
             drop(writer.join());
         },
     );
+}
+
+/// Asks an echo server of 64 connections on two workers, one question after the other on connections at random, while nothing else happens, and while one worker is hogged a second at a time.
+#[test]
+#[ignore = "a measurement"]
+fn measure_connections_of_a_worker_that_is_hogged_for_a_second() {
+    const ROUNDS: usize = 20;
+    let rt = two_workers();
+    let mut clients = rt.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let addr = listener.local_addr().expect("its address");
+        let server = filch::spawn(async move {
+            for _ in 0..64 {
+                let (mut stream, _peer) = listener.accept().await.expect("a connection");
+                filch::spawn(async move {
+                    let mut byte = [0];
+                    while let Ok(()) = stream.read_exact(&mut byte).await {
+                        stream.write_all(&byte).await.expect("room for a byte");
+                    }
+                })
+                .detach();
+            }
+        });
+        let clients: Vec<_> = (0..64)
+            .map(|_| std::net::TcpStream::connect(addr).expect("a connection"))
+            .collect();
+        server.await.expect("no panic");
+        clients
+    });
+    let mut random = Random::new(1);
+    for is_hogged in [false, true] {
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let is_over = Flag::default();
+            if is_hogged {
+                let is_over = is_over.clone();
+                let begun = Flag::default();
+                let is_spinning = begun.clone();
+                let hog = rt.spawn(async move {
+                    is_spinning.set();
+                    spin_for(Duration::from_secs(1));
+                    is_over.set();
+                });
+                hog.detach();
+                spin_until("the worker is hogged", || begun.is_set());
+            }
+            for _ in 0..500 {
+                if is_over.is_set() {
+                    break;
+                }
+                let client = &mut clients[random.below(64)];
+                let asked = Instant::now();
+                client.write_all(b"x").expect("room for a byte");
+                client.read_exact(&mut [0]).expect("an echo");
+                times.push(asked.elapsed());
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            while is_hogged && !is_over.is_set() {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+        }
+        let what = match is_hogged {
+            false => "echo, both workers idle",
+            true => "echo, one worker hogged for a second",
+        };
+        print(what, times);
+    }
 }

@@ -2,12 +2,11 @@
 //!
 //! Lower bounds on waiting are promises and are tested; upper bounds are the machine's, and are not.
 
-use filch::Runtime;
-use filch::runtime::Builder;
 use filch::time::{
     Duration, Instant, MissedTickBehavior, Sleep, interval, interval_at, sleep, sleep_until,
     timeout, timeout_at,
 };
+use filch_tests::{run_on, runtime};
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,10 +16,6 @@ use std::task::{Context, Poll, Waker};
 const SOON: Duration = Duration::from_millis(3);
 /// Longer than any test may take.
 const LATE: Duration = Duration::from_secs(3600);
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new().worker_threads(workers).build().unwrap()
-}
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -356,5 +351,28 @@ fn an_interval_can_be_reset() {
         assert_eq!(beat.tick().await, start);
         beat.reset();
         assert!(timeout(SOON, beat.tick()).await.is_err());
+    });
+}
+
+/// On a worker it is what the clock showed lately, but a poll that goes on is noticed.
+#[test]
+fn a_recent_time_is_never_ahead_and_does_not_stand_still() {
+    run_on(2, async {
+        filch::spawn(async {
+            let first = Instant::recent();
+            assert!(first <= Instant::now());
+            let mut last = first;
+            while last.duration_since(first) < SOON {
+                let next = Instant::recent();
+                assert!(last <= next && next <= Instant::now());
+                last = next;
+            }
+        })
+        .await
+        .unwrap();
+        // No worker's thread, nor that of any runtime.
+        let before = Instant::now();
+        let outside = std::thread::spawn(Instant::recent).join().unwrap();
+        assert!(before <= outside);
     });
 }

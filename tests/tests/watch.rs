@@ -2,25 +2,18 @@
 //!
 //! On eight workers. A change that somebody sleeps over is a hang, which the guard turns into a failure.
 
-use filch::runtime::Builder;
 use filch::sync::watch;
 use filch::task::WaitReason;
-use filch::{Runtime, yield_now};
+use filch::yield_now;
 use filch_tests::guard::within_reason;
 use filch_tests::random::{Random, seed};
+use filch_tests::runtime;
 use filch_tests::stress_factor;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
 const LAST: u64 = 5000;
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 #[test]
 fn the_last_value_is_always_seen() {

@@ -1,16 +1,18 @@
 //! The request parser and the framing rules under arbitrary bytes.
 //!
 //! The first byte of the input says in how many pieces the rest arrives, the next ones say where they end. Whatever
-//! the pieces, the parser must come to the same result as with all bytes at once; what it accepts must be consistent
-//! with itself, and its framing must not depend on what follows the head. Nothing may panic; debug assertions watch
-//! the cursor's invariant, the address sanitizer its reads.
+//! the pieces, and whatever instructions the processor has, the parser must come to the same result as with all bytes at
+//! once; what it accepts must be consistent with itself, and its framing must not depend on what follows the head, nor on
+//! the short way that plain requests take.
+//! Nothing may panic; debug assertions watch the cursor's invariant, the address sanitizer its reads.
 #![no_main]
 
 use filch_http::proto::limits::FIELDS_MAX;
-use filch_http::proto::{FieldSlot, Framing, Head, Refusal, RequestParser};
+use filch_http::proto::{FieldSlot, Framing, Head, Refusal, RequestParser, Simd};
 use libfuzzer_sys::fuzz_target;
 
 type Slots = [FieldSlot; FIELDS_MAX];
+type Answer = (Result<Option<Head>, Refusal>, Slots);
 
 fuzz_target!(|input: &[u8]| {
     let Some((&pieces, rest)) = input.split_first() else { return };
@@ -18,25 +20,43 @@ fuzz_target!(|input: &[u8]| {
     let (cuts, bytes) = rest.split_at(pieces);
     let mut slots: Slots = [FieldSlot::default(); FIELDS_MAX];
     let whole = RequestParser::default().parse(bytes, &mut slots);
-    assert_eq!(in_pieces(bytes, cuts), whole);
+    for simd in Simd::ALL {
+        for cuts in [&[], cuts] {
+            let Some((answer, its_slots)) = in_pieces(simd, bytes, cuts) else { continue };
+            assert_eq!(answer, whole, "{simd:?}");
+            if let Ok(Some(_)) = answer {
+                assert_eq!(its_slots, slots, "{simd:?}");
+            }
+        }
+    }
     if let Ok(Some(head)) = whole {
         check(&head, bytes, &slots);
     }
 });
 
-/// The same bytes, arriving at places that the cuts say.
-fn in_pieces(bytes: &[u8], cuts: &[u8]) -> Result<Option<Head>, Refusal> {
+/// The same bytes, arriving at places that the cuts say; `None` if the processor does not have the instructions.
+fn in_pieces(simd: Simd, bytes: &[u8], cuts: &[u8]) -> Option<Answer> {
     let mut slots: Slots = [FieldSlot::default(); FIELDS_MAX];
     let mut parser = RequestParser::default();
     let mut end = 0;
     for cut in cuts {
         end = (end + usize::from(*cut)).min(bytes.len());
-        match parser.parse(&bytes[..end], &mut slots) {
+        match parser.parse_with(simd, &bytes[..end], &mut slots)? {
             Ok(None) => {}
-            result => return result,
+            result => return Some((again(parser, simd, bytes, result), slots)),
         }
     }
-    parser.parse(bytes, &mut slots)
+    let result = parser.parse_with(simd, bytes, &mut slots)?;
+    Some((again(parser, simd, bytes, result), slots))
+}
+
+/// What a parser has refused, it refuses again.
+fn again(mut parser: RequestParser, simd: Simd, bytes: &[u8], result: Result<Option<Head>, Refusal>) -> Result<Option<Head>, Refusal> {
+    if result.is_err() {
+        let second = parser.parse_with(simd, bytes, &mut [FieldSlot::default(); FIELDS_MAX]);
+        assert_eq!(second, Some(result));
+    }
+    result
 }
 
 fn check(head: &Head, bytes: &[u8], slots: &Slots) {
@@ -44,6 +64,7 @@ fn check(head: &Head, bytes: &[u8], slots: &Slots) {
     let view = head.view(bytes, slots);
     assert!(!view.method().is_empty() && !view.target().is_empty());
     assert!(view.target().starts_with(view.path()) || view.target().contains("://"));
+    assert_eq!(view.query(), view.target().split_once('?').map(|(_, query)| query));
     for (name, value) in view.fields() {
         assert!(!name.is_empty() && view.field(name).is_some());
         assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
@@ -51,4 +72,5 @@ fn check(head: &Head, bytes: &[u8], slots: &Slots) {
     }
     let alone = head.view(&bytes[..head.len()], slots);
     assert_eq!(Framing::of(&view, 1 << 20), Framing::of(&alone, 1 << 20));
+    assert_eq!(Framing::of(&view, 1 << 20), Framing::of_any(&view, 1 << 20));
 }

@@ -145,6 +145,10 @@ pub(crate) const CASES: &[Case] = cases! {
         got.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
         assert_eq!(got, [0, 1]);
     },
+    "sync::mpmc::Sender::closed" => |cut| async move {
+        let (sender, receiver) = mpmc::channel::<u32>(1);
+        ends(cut, || sender.closed(), receiver).await;
+    },
     "sync::broadcast::Sender::closed" => |cut| async move {
         let (sender, receiver) = broadcast::channel::<u32>(1);
         ends(cut, || sender.closed(), receiver).await;

@@ -26,8 +26,31 @@ const FURTHER: &[&str] = &[
     "io::DuplexStream (write)",
     "io::sim::SimStream (read)",
     "io::sim::SimStream (write)",
+    "net::fs::File (read)",
+    "net::fs::File (write)",
+    "net::fs::File (seek)",
+    "net::fs::File (flush)",
+    "net::fs::ReadDir (next)",
+    "net::fs::Walk (next)",
+    "net::pipe::Receiver (read)",
+    "net::pipe::Sender (write)",
     "net::tcp::TcpStream (read)",
     "net::tcp::TcpStream (write)",
+    "net::unix::UnixStream (read)",
+    "net::unix::UnixStream (write)",
+    "net::process::ChildStdin (write)",
+    "net::process::ChildStdout (read)",
+    "net::process::ChildStderr (read)",
+    "http::BodySender::closed",
+    "http::BodySender::ready",
+    "http::BodySender::send",
+    "http::OwnedRequestBody (next)",
+    "http::OwnedRequestBody (read)",
+    "http::OwnedRequestBody::bytes",
+    "http::OwnedRequestBody::chunk",
+    "http::RequestBody (read)",
+    "http::RequestBody::bytes",
+    "http::RequestBody::chunk",
 ];
 
 #[test]
@@ -165,7 +188,7 @@ impl Crate {
     fn public_futures(&self) -> BTreeMap<String, Found> {
         let mut out = BTreeMap::new();
         for (module, file) in &self.files {
-            for found in file.source.waits() {
+            for (module, found) in self.made(module, file) {
                 let Some(name) = self.public_name(module, &found) else {
                     continue;
                 };
@@ -178,6 +201,27 @@ impl Crate {
                 let name = format!("{}{name}", self.prefix);
                 let other = out.insert(name.clone(), Found { place, says_so });
                 assert!(other.is_none(), "two are taken for {name}");
+            }
+        }
+        out
+    }
+
+    /// What waits in this file, with its module; what a macro makes, in each module that calls it.
+    fn made<'a>(&'a self, module: &'a [String], file: &File) -> Vec<(&'a [String], Waits)> {
+        let mut out: Vec<(&[String], Waits)> = Vec::new();
+        for found in file.source.waits() {
+            let Some(maker) = &found.made_by else {
+                out.push((module, found));
+                continue;
+            };
+            for (module, file) in &self.files {
+                for (_, first) in file.source.calls().iter().filter(|call| call.0 == *maker) {
+                    let mut found = found.clone();
+                    if found.owner.as_deref() == Some("*") {
+                        found.owner = Some(first.clone());
+                    }
+                    out.push((module, found));
+                }
             }
         }
         out
@@ -204,8 +248,8 @@ impl Crate {
     fn is_declared(&self, module: &[String], found: &Waits, top: &str) -> bool {
         let source = &self.files[module].source;
         let is_function = found.owner.is_none() && !found.is_type;
-        // What a macro names is taken to be public.
-        let is_macro = top == "*";
+        // What a macro makes is taken to be public.
+        let is_macro = found.made_by.is_some();
         let is_type = ["struct", "enum", "trait"]
             .iter()
             .any(|word| source.public(word).contains(top));

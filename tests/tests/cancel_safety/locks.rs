@@ -1,7 +1,8 @@
 //! Locks, permits, signals: is a turn that came to a dropped future passed on?
 
 use filch::sync::{
-    Barrier, CancellationToken, Lazy, Notify, OnceCell, RwLock, Semaphore, WaitGroup, oneshot,
+    Barrier, CancellationToken, Lazy, Notify, OnceCell, RwLock, Semaphore, SetOnce, WaitGroup,
+    oneshot,
 };
 use filch_tests::cancel::{Case, Cut, Sibling};
 use filch_tests::cases;
@@ -92,6 +93,7 @@ pub(crate) const CASES: &[Case] = cases! {
     "sync::OnceCell::get_or_init" => |cut| waits_for_another_init(cut),
     "sync::OnceCell::get_or_try_init" => |cut| get_or_try_init(cut),
     "sync::OnceCell::wait_initialized" => |cut| wait_initialized(cut),
+    "sync::SetOnce::wait" => |cut| wait_set_once(cut),
     "sync::ForceLazy" => |cut| force_lazy(cut),
     "sync::WaitGroup::wait" => |cut| wait_group(cut),
     "sync::WaitForCancellationFuture" => |cut| async move {
@@ -370,6 +372,18 @@ async fn wait_initialized(cut: &Cut) {
         _ => cell.set(5).unwrap(),
     };
     let got = cut.drive(cell.wait_initialized(), 2, step).await;
+    assert!(got.is_none_or(|got| *got == 5));
+    assert_eq!(*sibling.expect("step 0").output(), 5);
+}
+
+async fn wait_set_once(cut: &Cut) {
+    let once = SetOnce::new();
+    let mut sibling = None;
+    let step = async |number| match number {
+        0 => sibling = Some(Sibling::new(once.wait())),
+        _ => once.set(5).unwrap(),
+    };
+    let got = cut.drive(once.wait(), 2, step).await;
     assert!(got.is_none_or(|got| *got == 5));
     assert_eq!(*sibling.expect("step 0").output(), 5);
 }

@@ -2,7 +2,7 @@
 //!
 //! These run in real time. A step that has made something ready waits until the reactor knows.
 
-use filch::io::AsyncFd;
+use filch::io::{AsyncFd, Interest};
 use filch_net::signal::{Signal, SignalKind, ctrl_c, signal};
 use filch_net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use filch_tests::cancel::{Case, Cut};
@@ -103,14 +103,21 @@ pub(crate) const CASES: &[Case] = cases! {
         assert!(got.is_none_or(|got| got.is_ok()));
         stream.writable().await.unwrap();
     },
-    "net::tcp::*::peek" => |cut| async move {
+    "net::tcp::ReadHalf::peek" => |cut| async move {
+        let (mut stream, mut peer) = connected().await;
+        let (mut read, _write) = stream.split();
+        let mut room = [0; 4];
+        cut.drive(read.peek(&mut room), 1, async |_| send(&mut peer)).await;
+        assert_eq!(read.read(&mut room).await.unwrap(), 1);
+    },
+    "net::tcp::OwnedReadHalf::peek" => |cut| async move {
         let (stream, mut peer) = connected().await;
         let (mut read, _write) = stream.into_split();
         let mut room = [0; 4];
         cut.drive(read.peek(&mut room), 1, async |_| send(&mut peer)).await;
         assert_eq!(read.read(&mut room).await.unwrap(), 1);
     },
-    "net::tcp::*::readable" => |cut| async move {
+    "net::tcp::ReadHalf::readable" => |cut| async move {
         let (mut stream, mut peer) = connected().await;
         let (mut read, _write) = stream.split();
         assert!(read.try_read(&mut [0]).is_err());
@@ -118,7 +125,55 @@ pub(crate) const CASES: &[Case] = cases! {
         assert!(got.is_none_or(|got| got.is_ok()));
         assert_eq!(read.read(&mut [0; 4]).await.unwrap(), 1);
     },
-    "net::tcp::*::writable" => |cut| async move {
+    "net::tcp::OwnedReadHalf::readable" => |cut| async move {
+        let (stream, mut peer) = connected().await;
+        let (mut read, _write) = stream.into_split();
+        assert!(read.try_read(&mut [0]).is_err());
+        let got = cut.drive(read.readable(), 1, async |_| send(&mut peer)).await;
+        assert!(got.is_none_or(|got| got.is_ok()));
+        assert_eq!(read.read(&mut [0; 4]).await.unwrap(), 1);
+    },
+    "net::tcp::ReadHalf::ready" => |cut| async move {
+        let (mut stream, mut peer) = connected().await;
+        let (mut read, _write) = stream.split();
+        assert!(read.try_read(&mut [0]).is_err());
+        let got = cut.drive(read.ready(Interest::Readable), 1, async |_| send(&mut peer)).await;
+        assert!(got.is_none_or(|got| got.unwrap().is_readable()));
+        assert_eq!(read.read(&mut [0; 4]).await.unwrap(), 1);
+    },
+    "net::tcp::OwnedReadHalf::ready" => |cut| async move {
+        let (stream, mut peer) = connected().await;
+        let (mut read, _write) = stream.into_split();
+        assert!(read.try_read(&mut [0]).is_err());
+        let got = cut.drive(read.ready(Interest::Readable), 1, async |_| send(&mut peer)).await;
+        assert!(got.is_none_or(|got| got.unwrap().is_readable()));
+        assert_eq!(read.read(&mut [0; 4]).await.unwrap(), 1);
+    },
+    "net::tcp::WriteHalf::ready" => |cut| async move {
+        let (mut stream, peer) = connected().await;
+        let filled = fill_stream(&stream);
+        let (_read, write) = stream.split();
+        let got = cut.drive(write.ready(Interest::Writable), 1, async |_| drain(&peer, filled)).await;
+        assert!(got.is_none_or(|got| got.unwrap().is_writable()));
+        write.writable().await.unwrap();
+    },
+    "net::tcp::OwnedWriteHalf::ready" => |cut| async move {
+        let (stream, peer) = connected().await;
+        let filled = fill_stream(&stream);
+        let (_read, write) = stream.into_split();
+        let got = cut.drive(write.ready(Interest::Writable), 1, async |_| drain(&peer, filled)).await;
+        assert!(got.is_none_or(|got| got.unwrap().is_writable()));
+        write.writable().await.unwrap();
+    },
+    "net::tcp::WriteHalf::writable" => |cut| async move {
+        let (mut stream, peer) = connected().await;
+        let filled = fill_stream(&stream);
+        let (_read, write) = stream.split();
+        let got = cut.drive(write.writable(), 1, async |_| drain(&peer, filled)).await;
+        assert!(got.is_none_or(|got| got.is_ok()));
+        write.writable().await.unwrap();
+    },
+    "net::tcp::OwnedWriteHalf::writable" => |cut| async move {
         let (stream, peer) = connected().await;
         let filled = fill_stream(&stream);
         let (_read, write) = stream.into_split();

@@ -2,7 +2,7 @@
 
 use filch::time::Duration;
 use filch_http::{
-    BodyError, Drained, Limits, Request, Response, Router, Server, StatusCode, Timeouts,
+    BodyError, Drained, Limits, Monitor, Request, Response, Router, Server, StatusCode, Timeouts,
 };
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,7 +16,9 @@ pub(crate) const HANG: Duration = Duration::from_secs(60);
 /// A server that runs until it is stopped or dropped. Its runtime goes with it, not before.
 pub(crate) struct TestServer {
     pub(crate) addr: SocketAddr,
+    pub(crate) monitor: Monitor,
     stop: Option<mpsc::Sender<()>>,
+    force: Option<mpsc::Sender<()>>,
     drained: mpsc::Receiver<Drained>,
     runtime: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -37,6 +39,7 @@ impl TestServer {
         configure: impl FnOnce(Server) -> Server + Send + 'static,
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
+        let (force, forced) = mpsc::channel();
         let (addr_of, addr) = mpsc::channel();
         let (drained_of, drained) = mpsc::channel();
         let (runtime_of_test, end) = mpsc::channel::<()>();
@@ -51,21 +54,24 @@ impl TestServer {
                     .expect("a free port")
                     .router(router);
                 let server = configure(server);
+                let addr = server.local_addr().expect("an address");
                 addr_of
-                    .send(server.local_addr().expect("an address"))
+                    .send((addr, server.monitor()))
                     .expect("the test waits");
                 let drained = server
-                    .serve_with_shutdown(received(stopped))
+                    .serve_with_force(received(stopped), received(forced))
                     .await
                     .expect("nothing fails");
                 let _ = drained_of.send(drained);
             });
             let _ = end.recv();
         });
-        let addr = addr.recv_timeout(HANG).expect("the server starts");
+        let (addr, monitor) = addr.recv_timeout(HANG).expect("the server starts");
         Self {
             addr,
+            monitor,
             stop: Some(stop),
+            force: Some(force),
             drained,
             runtime: Some(runtime_of_test),
             thread: Some(thread),
@@ -73,18 +79,34 @@ impl TestServer {
     }
 
     pub(crate) fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.addr).expect("the server listens");
-        stream.set_read_timeout(Some(HANG)).expect("a timeout");
-        stream.set_nodelay(true).expect("a socket");
-        Client {
-            stream,
-            unread: Vec::new(),
-        }
+        Client::of(TcpStream::connect(self.addr).expect("the server listens"))
     }
 
     /// Tells the server to end, without waiting for it.
     pub(crate) fn stop(&mut self) {
         self.stop = None;
+    }
+
+    /// Tells the server to end at once.
+    pub(crate) fn force(&mut self) {
+        self.force = None;
+    }
+
+    /// A number of the metrics, by its name with its labels.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.monitor.text();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("{name} in {text}"))
+    }
+
+    /// Waits until a number of the metrics is this.
+    pub(crate) fn wait_for(&self, name: &str, number: u64) {
+        while self.metric(name) != number {
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for the end of the server. Its runtime still runs.
@@ -115,6 +137,7 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
+        self.force();
         self.runtime = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -152,6 +175,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(HANG)).expect("a timeout");
+        stream.set_nodelay(true).expect("a socket");
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream
             .write_all(bytes.as_ref())
@@ -215,13 +247,75 @@ impl Client {
                 assert!(self.read() > 0, "the connection ended within a body");
             }
             answer.body = self.unread.drain(..len).collect();
+            if answer.field("transfer-encoding") == Some("chunked") {
+                while let Some(chunk) = self.chunk() {
+                    answer.body.extend_from_slice(&chunk);
+                }
+                answer.trailers = self.trailers();
+            }
         }
         answer
     }
 
+    /// The next line, without its end.
+    pub(crate) fn line(&mut self) -> String {
+        let len = loop {
+            match self.unread.windows(2).position(|window| window == b"\r\n") {
+                Some(len) => break len,
+                None => assert!(self.read() > 0, "the connection ended within a line"),
+            }
+        };
+        let line = self.unread.drain(..len + 2).take(len).collect();
+        String::from_utf8(line).expect("a line is text")
+    }
+
+    /// The next chunk of a body; `None` for the last.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let len = usize::from_str_radix(&self.line(), 16).expect("a length");
+        if len == 0 {
+            return None;
+        }
+        while self.unread.len() < len + 2 {
+            assert!(self.read() > 0, "the connection ended within a chunk");
+        }
+        let chunk = self.unread.drain(..len).collect();
+        assert_eq!(self.line(), "");
+        Some(chunk)
+    }
+
+    /// The lines behind the last chunk.
+    fn trailers(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| Some(self.line()).filter(|line| !line.is_empty())).collect()
+    }
+
+    /// The head of the next answer alone.
+    pub(crate) fn head(&mut self) -> Answer {
+        self.answer_to("HEAD")
+    }
+
+    /// Reads up to so many bytes once, and drops them; none when the connection is gone.
+    pub(crate) fn try_bytes(&mut self, most: usize) -> usize {
+        let mut room = vec![0; most];
+        self.stream.read(&mut room).unwrap_or(0)
+    }
+
+    /// Waits for so many bytes, and takes them.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            assert!(self.read() > 0, "the connection ended before");
+        }
+        self.unread.drain(..count).collect()
+    }
+
     fn read(&mut self) -> usize {
         let mut piece = [0; 64 * 1024];
-        let count = self.stream.read(&mut piece).expect("the server answers");
+        let count = loop {
+            match self.stream.read(&mut piece) {
+                // signal(7): so ends a read with a time limit when the process is stopped and told to go on, whatever its signal handlers are.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.expect("the server answers"),
+            }
+        };
         self.unread.extend_from_slice(&piece[..count]);
         count
     }
@@ -251,6 +345,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<String>,
 }
 
 impl Answer {
@@ -263,6 +358,7 @@ impl Answer {
             status: status.parse().expect("a status"),
             head: head.to_owned(),
             body: Vec::new(),
+            trailers: Vec::new(),
         }
     }
 
@@ -389,5 +485,6 @@ pub(crate) fn short_timeouts() -> Timeouts {
         body: short,
         write: short,
         linger: short,
+        ..Timeouts::default()
     }
 }

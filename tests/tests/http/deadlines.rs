@@ -139,10 +139,11 @@ fn a_slow_body_is_noticed_by_another_task() {
         let sender = sender.clone();
         async move {
             poll_once(request.body().chunk()).await;
-            drop(filch::spawn(async move {
+            let reader = filch::spawn(async move {
                 let _ = sender.send(request.body().bytes().await);
-            }));
-            "another task reads it"
+            });
+            let _ = reader.await;
+            "another task has read it"
         }
     };
     let server = TestServer::with_router(Router::new().post("/", read), |server| {
@@ -301,6 +302,26 @@ fn a_connection_that_lingers_was_answered() {
     assert_eq!(client.answer().status, 400);
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(server.drained(), Drained::Clean);
+}
+
+/// The rest of a large body comes slowly, and its client looks at the answer when it has sent all.
+#[test]
+fn a_slow_upload_is_answered_early_and_not_reset() {
+    let server = TestServer::with(|server| {
+        server.timeouts(filch_http::Timeouts {
+            linger: Duration::from_secs(1),
+            ..Default::default()
+        })
+    });
+    let mut client = server.connect();
+    client.send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n");
+    for _ in 0..25 {
+        client.send("some of it");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(client.answer().text(), "ignored");
+    client.half_close();
+    assert!(client.is_closed());
 }
 
 /// A request that has come is answered, also if the server ends before anybody has looked at it.

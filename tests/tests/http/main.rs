@@ -7,8 +7,22 @@
 mod common;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
+mod drain;
+mod endless;
+mod faults;
+mod files;
+mod gone;
+mod limits;
 #[expect(
     clippy::disallowed_methods,
     reason = "clients are threads of their own"
 )]
 mod requests;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "clients are threads of their own"
+)]
+mod streaming;
+mod upgrades;
+mod uploads;

@@ -1,8 +1,11 @@
 //! Every kind of request, over sockets: what is answered, in which order, and what becomes of the connection.
 
-use crate::common::{Answer, TestServer, limits};
-use filch_http::{BodyError, Request, Router};
-use std::time::{Duration, SystemTime};
+use crate::common::{Answer, HANG, TestServer, limits};
+use filch::task::is_turn_over;
+use filch_http::{Body, BodyError, Request, Response, Router};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 #[test]
 fn a_plain_request() {
@@ -16,6 +19,38 @@ fn a_plain_request() {
             .is_some_and(|value| value.starts_with("text/plain"))
     );
     assert_eq!(answer.field("connection"), None);
+}
+
+/// What takes long is sent before the next that takes long begins.
+#[test]
+fn a_batch_that_computes_is_answered_as_it_goes() {
+    let is_answered = Arc::new(AtomicBool::new(false));
+    let of_handler = is_answered.clone();
+    let calls = AtomicUsize::new(0);
+    let burn = move || {
+        let is_first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+        let is_answered = of_handler.clone();
+        async move {
+            let began = Instant::now();
+            while !(if is_first {
+                is_turn_over()
+            } else {
+                is_answered.load(Ordering::SeqCst)
+            }) {
+                assert!(began.elapsed() < HANG, "nobody was answered");
+                std::hint::spin_loop();
+            }
+            "burnt"
+        }
+    };
+    let server = TestServer::with_router(Router::new().get("/burn", burn), |server| server);
+    let mut client = server.connect();
+    client.send("GET /burn HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3));
+    assert_eq!(client.answer().text(), "burnt");
+    is_answered.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(client.answer().text(), "burnt");
+    }
 }
 
 /// RFC 9110, section 6.6.1.
@@ -42,10 +77,12 @@ fn parameters_and_fields() {
     );
     assert_eq!(
         server
-            .answer("GET http://b/echo/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            .answer("GET http://a/echo/x HTTP/1.1\r\nHost: a\r\n\r\n")
             .text(),
         "x"
     );
+    let contradiction = server.answer("GET http://b/echo/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(contradiction.status, 400);
     let fields = server.answer("GET /fields HTTP/1.1\r\nHost: a\r\nX-Y:  z \r\n\r\n");
     assert_eq!(fields.text(), "Host=a\nX-Y=z\n");
 }
@@ -73,7 +110,6 @@ fn what_the_router_answers() {
     assert_eq!(options.field("content-length"), None);
     assert_eq!(ask("OPTIONS *").status, 204);
     assert_eq!(ask("BREW /").status, 501);
-    assert_eq!(ask("CONNECT a:443").status, 501);
     let head = ask("HEAD /");
     assert_eq!(
         (head.status, head.field("content-length"), head.body.len()),
@@ -81,6 +117,12 @@ fn what_the_router_answers() {
     );
     // All on one connection, and it still works.
     assert_eq!(ask("GET /").text(), "Hello, World!");
+    // Whoever asked for a tunnel may have begun to speak through it: that is no request.
+    let declined = ask("CONNECT a:443");
+    assert_eq!(
+        (declined.status, declined.field("connection")),
+        (501, Some("close"))
+    );
 }
 
 #[test]
@@ -335,6 +377,21 @@ fn a_handler_may_close() {
     );
 }
 
+/// RFC 9112, section 2.2: old clients send an empty line behind a body.
+#[test]
+fn an_empty_line_behind_the_last_body_is_no_reset() {
+    let server = TestServer::start();
+    let mut client = server.connect();
+    client.send(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
+    );
+    assert_eq!(client.answer().text(), "body");
+    client.send("\r\n");
+    std::thread::sleep(Duration::from_millis(50));
+    client.half_close();
+    assert!(client.is_closed());
+}
+
 /// RFC 9112, section 9.6: who has only closed its sending side gets what it asked for.
 /// RFC 9110, section 15.2: an interim response is no answer, and the client would take the next one for it.
 #[test]
@@ -436,7 +493,8 @@ fn refusals() {
             414,
         ),
         (post("Content-Length: 101\r\n"), 413),
-        (post("Transfer-Encoding: chunked\r\n"), 501),
+        (post("Transfer-Encoding: chunked\r\n"), 400),
+        (post("Transfer-Encoding: gzip, chunked\r\n"), 501),
         (
             post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"),
             400,
@@ -550,6 +608,45 @@ fn the_access_log_sees_everything() {
     server.status("BAD\r\n\r\n");
     assert_eq!(lines.recv().expect("logged"), "GET /large 200");
     assert_eq!(lines.recv().expect("logged"), "- - 400");
+}
+
+/// Whoever has the request when its answer is logged: the body of that, or a task.
+#[test]
+fn an_access_log_knows_what_is_kept() {
+    let (log, lines) = std::sync::mpsc::channel();
+    let router = Router::new()
+        .post("/stream", async |request: Request| {
+            Response::new(Body::stream(request.into_body()))
+        })
+        .post("/task", async |request: Request| {
+            filch::spawn(async move {
+                filch::time::sleep(Duration::from_millis(50)).await;
+                drop(request);
+            })
+            .detach();
+            "kept"
+        });
+    let server = TestServer::with_router(router, move |server| {
+        server.access_log(move |access| {
+            let line = format!(
+                "{} {} {}",
+                access.method,
+                access.target,
+                access.status.as_u16()
+            );
+            let _ = log.send(line);
+        })
+    });
+    for path in ["/stream", "/task"] {
+        let answer = server.answer(&format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nkept"
+        ));
+        assert_eq!(answer.text(), "kept");
+        let line = lines.recv_timeout(HANG).expect("logged");
+        assert_eq!(line, format!("POST {path} 200"));
+    }
+    server.status("BAD\r\n\r\n");
+    assert_eq!(lines.recv_timeout(HANG).expect("logged"), "- - 400");
 }
 
 #[test]

@@ -22,19 +22,12 @@ mod readiness;
 mod wakeups;
 
 use filch::Runtime;
-use filch::runtime::Builder;
 use filch_tests::guard::{HANG, within_reason};
+use filch_tests::runtime;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Wake, Waker};
-
-fn runtime(workers: usize) -> Runtime {
-    Builder::new()
-        .worker_threads(workers)
-        .build()
-        .expect("a runtime")
-}
 
 /// A flag that one sets and others see.
 #[derive(Clone, Default)]
