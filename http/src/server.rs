@@ -500,7 +500,6 @@ impl Server {
             registry: watched.registry.clone(),
             draining: watched.draining.clone(),
         };
-        self.listeners.iter().for_each(Listener::without_delay);
         let service = Service {
             // ORDERING: Relaxed: a number of its own is all that is wanted.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),

@@ -141,6 +141,15 @@ pub(crate) enum Arrival {
     Unix(UnixStream),
 }
 
+impl Arrival {
+    /// It sends each write at once, which is a whole batch: waiting for more would only delay it, by 40 ms where the client delays its ACK. Set on each connection, since those that had come before
+    /// a server was there to set the listener's option have not inherited it. Without it they still work.
+    fn tcp(stream: TcpStream, peer: SocketAddr) -> Self {
+        let _ = stream.set_nodelay(true);
+        Self::Tcp(stream, peer)
+    }
+}
+
 /// Where arrivals go.
 pub(crate) trait Host: Send + Sync {
     /// Takes a connection in, or turns it away.
@@ -157,14 +166,6 @@ pub(crate) const RETRY: Duration = Duration::from_millis(50);
 const BATCH: usize = 64;
 
 impl Listener {
-    /// Lets its connections send each write at once, which is a whole batch: waiting for more would only delay it. Linux gives an accepted socket the options of its listener. Without it
-    /// they still work.
-    pub(crate) fn without_delay(&self) {
-        if let Self::Tcp(listener) = self {
-            let _ = listener.set_nodelay(true);
-        }
-    }
-
     /// Accepts for ever; gives the error that nothing can be done about.
     async fn accept_all(&self, host: &impl Host) -> io::Error {
         loop {
@@ -186,7 +187,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok(Arrival::Tcp(stream, peer))
+                Ok(Arrival::tcp(stream, peer))
             }
             Self::Unix(listener) => {
                 let (stream, _unnamed) = listener.accept().await?;
@@ -199,7 +200,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept_now()?;
-                Ok(Arrival::Tcp(stream, peer))
+                Ok(Arrival::tcp(stream, peer))
             }
             Self::Unix(listener) => {
                 let (stream, _unnamed) = listener.accept_now()?;
@@ -276,19 +277,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_have_the_options_of_their_listener() {
+    fn what_came_before_the_server_is_not_delayed_either() {
         let runtime = filch::Runtime::new().expect("a runtime");
-        let nodelay = runtime.block_on(async {
+        let arrivals = runtime.block_on(async {
             let tcp = TcpListener::bind("127.0.0.1:0").await?;
             let addr = tcp.local_addr()?;
+            let _clients = [
+                TcpStream::connect(addr).await?,
+                TcpStream::connect(addr).await?,
+            ];
             let listener = Listener::from(tcp);
-            listener.without_delay();
-            let _client = TcpStream::connect(addr).await?;
-            match listener.accept().await? {
-                Arrival::Tcp(stream, _) => stream.nodelay(),
-                Arrival::Unix(_) => unreachable!("it is of TCP"),
-            }
+            io::Result::Ok([listener.accept().await?, listener.accept_now()?])
         });
-        assert!(nodelay.expect("a connection"));
+        for arrival in arrivals.expect("two connections") {
+            let Arrival::Tcp(stream, _) = arrival else {
+                unreachable!("it is of TCP")
+            };
+            assert!(stream.nodelay().expect("a connection"));
+        }
     }
 }

@@ -332,6 +332,8 @@ impl Core {
     /// After a wait: a new batch, and what is due in the wheel.
     pub(super) fn begin_anew(&self) {
         let now = self.shared.clock.now();
+        // ORDERING: Relaxed: as in `maintain`. A call from before the wait would end the turn of the first task at once.
+        self.remote().is_called.store(false, Ordering::Relaxed);
         self.batch_began.set(now);
         self.begin_batch();
         self.note_sweep(now);
