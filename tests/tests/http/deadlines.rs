@@ -1,11 +1,12 @@
 //! Deadlines and the end of a server, over sockets.
 
 use crate::common::{TestServer, short_timeouts};
+use filch::sync::Notify;
 use filch_http::{BodyError, Drained, Request, Router, Server};
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::pin::pin;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -71,12 +72,14 @@ fn the_time_of_a_head_begins_anew() {
     let server = TestServer::with(|server| {
         let mut timeouts = short_timeouts();
         timeouts.keep_alive = Duration::from_secs(60);
+        timeouts.header = Duration::from_secs(2);
         server.timeouts(timeouts)
     });
     let mut client = server.connect();
     for _ in 0..3 {
         client.send("GET / HTTP/1.1\r\n");
-        std::thread::sleep(Duration::from_millis(75));
+        // Three of these are longer than one head may take, and one is much shorter.
+        std::thread::sleep(Duration::from_millis(700));
         client.send("Host: a\r\n\r\n");
         assert_eq!(client.answer().status, 200);
     }
@@ -98,10 +101,12 @@ fn an_idle_connection_is_closed_silently() {
 /// A connection that is used stays, however long.
 #[test]
 fn use_keeps_a_connection() {
-    let server = TestServer::with(|server| server.timeouts(short_timeouts()));
+    // Long beside the pauses, however busy the machine is.
+    let keep_alive = Duration::from_secs(1);
+    let server = TestServer::with(move |server| server.keepalive_timeout(keep_alive));
     let mut client = server.connect();
     let began = Instant::now();
-    while began.elapsed() < short_timeouts().keep_alive * 3 {
+    while began.elapsed() < keep_alive * 2 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(client.answer().status, 200);
         std::thread::sleep(Duration::from_millis(20));
@@ -181,18 +186,29 @@ fn a_client_that_does_not_read_is_cut_off() {
 
 #[test]
 fn drain_closes_the_idle_and_finishes_the_busy() {
-    let mut server = TestServer::start();
+    let goes_on = Arc::new(Notify::new());
+    let waits = goes_on.clone();
+    let routes = Router::new()
+        .get("/", async || "Hello, World!")
+        .get("/wait", move || {
+            let waits = waits.clone();
+            async move {
+                waits.notified().await;
+                "waited"
+            }
+        });
+    let mut server = TestServer::with_router(routes, |server| server);
     let mut idle = server.connect();
     idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(idle.answer().status, 200);
     let mut busy = server.connect();
-    // Two at once: the second is answered only when the first, which is under way, closes the connection.
-    busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    std::thread::sleep(Duration::from_millis(100));
+    busy.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.wait_for("filch_http_requests_in_handlers", 1);
     server.stop();
     assert!(idle.is_closed());
+    goes_on.notify_one();
     let answer = busy.answer();
-    assert_eq!((answer.text(), answer.closes()), ("slow", true));
+    assert_eq!((answer.text(), answer.closes()), ("waited", true));
     assert!(busy.is_closed());
     let addr = server.addr;
     assert_eq!(server.join(), Drained::Clean);
@@ -241,7 +257,7 @@ fn drain_ends_at_its_deadline() {
     let mut server = TestServer::with(|server| server.drain_timeout(Duration::from_millis(200)));
     let mut stuck = server.connect();
     stuck.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
-    std::thread::sleep(Duration::from_millis(100));
+    server.wait_for("filch_http_requests_in_handlers", 1);
     let began = Instant::now();
     server.stop();
     assert_eq!(server.join(), Drained::Forced(1));
@@ -402,15 +418,15 @@ fn no_keep_alive_is_one_request_each() {
 #[test]
 fn keep_alive_begins_after_the_last_answer() {
     let routes = Router::new().get("/", async || {
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(1200));
         "done"
     });
     let server = TestServer::with_router(routes, |server| {
-        server.keepalive_timeout(Duration::from_millis(250))
+        server.keepalive_timeout(Duration::from_secs(1))
     });
     let mut client = server.connect();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3));
-    for _ in 0..3 {
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2));
+    for _ in 0..2 {
         assert_eq!(client.answer().status, 200);
     }
     std::thread::sleep(Duration::from_millis(20));
