@@ -257,6 +257,16 @@ impl Client {
         answer
     }
 
+    /// The next answer; none if the connection ends, or breaks off, before it.
+    pub(crate) fn try_answer(&mut self) -> Option<Answer> {
+        if self.unread.is_empty() {
+            let mut first = [0];
+            let count = self.stream.read(&mut first).unwrap_or(0);
+            self.unread.extend_from_slice(&first[..count]);
+        }
+        (!self.unread.is_empty()).then(|| self.answer())
+    }
+
     /// The next line, without its end.
     pub(crate) fn line(&mut self) -> String {
         let len = loop {

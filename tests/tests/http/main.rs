@@ -5,6 +5,11 @@
     reason = "clients are threads of their own"
 )]
 mod common;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients are threads of their own"
+)]
+mod crowd;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
 mod drain;
