@@ -62,6 +62,7 @@
 //! | `regressions` | does what was wrong once stay right? |
 //! | `faults` | does nothing hang, leak or spin when the system, the network or the program misbehaves? |
 //! | `soak_net` | is everything given back, and no request lost, whatever 200 clients do? |
+//! | `soak_http` | and of an HTTP server, and is each request handled and answered once? |
 //! | `examples` | do the examples show what they say? |
 //! | `porting` | is porting from tokio search and replace? |
 //! | `layering` | does the source keep to the import table, and the lock file to its promise? |
