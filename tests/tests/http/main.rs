@@ -6,6 +6,8 @@
 )]
 mod common;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
+mod computing;
+#[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
 mod drain;
 mod endless;
