@@ -12,6 +12,7 @@
 //! | connections, of all and of one address | [`connections`](Limits::connections), [`connections_per_address`](Limits::connections_per_address) | 503 with `Retry-After`; closes |
 //! | requests in their handlers | [`requests`](Limits::requests) | they wait in the queue |
 //! | requests in the queue | [`queue`](Limits::queue) | 503 with `Retry-After`, at once |
+//! | time until its turn comes on its thread | [`Timeouts::lateness`] | 503 with `Retry-After`, if that is how it is with most |
 //! | time in the queue | [`Timeouts::queue`] | 503 with `Retry-After` |
 //! | time in the handler | [`Timeouts::handler`] | 503; its future is dropped |
 //! | time for a head, between requests, within a body, for taking a response, after the last one | [`Timeouts`] | 408, or the connection closes |
@@ -154,6 +155,9 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// In the queue: a person waits for so long, and so do programs that ask again. A guess. In a queue as short as [`QUEUE_MAX`] it matters only where handlers have come to a standstill.
 pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Until a request's turn comes on its thread: much longer than any thread needs that keeps up, and a tenth of what a person or a program waits for. A guess.
+pub const LATENESS_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// In the handler: longer than whoever asks waits for an answer (browsers up to five minutes, proxies one). It is there for handlers that would never end, so that they give back what they hold.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
@@ -192,6 +196,9 @@ pub struct Timeouts {
     /// That nothing may come after the last response, while the client has not ended the connection, from [`LINGER_TIMEOUT`]; then the connection closes. What comes is dropped: a client that is still
     /// sending a large body sees its answer once it looks, and not a reset. All of it has the time of a body at most.
     pub linger: Duration,
+    /// From when a request has come to when its turn comes on the thread of its connection, from [`LATENESS_TIMEOUT`]. Where most requests wait for longer than that, handlers compute more than the
+    /// processors can; then those that have waited for a quarter of it get 503 with `Retry-After`, until there are not so many. In whole milliseconds. [`Duration::MAX`] turns nobody away, however late.
+    pub lateness: Duration,
     /// In the queue for a handler, from [`QUEUE_TIMEOUT`]; then 503 with `Retry-After`. See [`Limits::requests`].
     pub queue: Duration,
     /// From the first wait of a handler to its response, from [`HANDLER_TIMEOUT`]; then its future is dropped where it waits, and the client gets 503: the fault is the server's (which 408 would
@@ -199,17 +206,23 @@ pub struct Timeouts {
     pub handler: Duration,
 }
 
+impl Timeouts {
+    /// The times of this file.
+    pub const DEFAULT: Self = Self {
+        header: HEADER_TIMEOUT,
+        keep_alive: KEEP_ALIVE_TIMEOUT,
+        body: BODY_TIMEOUT,
+        write: WRITE_TIMEOUT,
+        linger: LINGER_TIMEOUT,
+        lateness: LATENESS_TIMEOUT,
+        queue: QUEUE_TIMEOUT,
+        handler: HANDLER_TIMEOUT,
+    };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            header: HEADER_TIMEOUT,
-            keep_alive: KEEP_ALIVE_TIMEOUT,
-            body: BODY_TIMEOUT,
-            write: WRITE_TIMEOUT,
-            linger: LINGER_TIMEOUT,
-            queue: QUEUE_TIMEOUT,
-            handler: HANDLER_TIMEOUT,
-        }
+        Self::DEFAULT
     }
 }
 

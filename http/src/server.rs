@@ -21,6 +21,7 @@
 //! | [`work`], [`buffer`] | what does a connection hold while it works? |
 //! | [`deadline`], [`date`] | how are time limits and the date kept without a price per request? |
 //! | [`admission`], [`overload`] | which request may go to its handler, and what is it told if not? |
+//! | [`lateness`] | is it better not to begin with a request, since it comes to its turn too late? |
 //! | [`metrics`], [`metered`], [`shards`] | what is counted, and how without a price per request? |
 //! | [`monitor`] | how does one see from outside how the server is? |
 //! | [`shield`] | what if a handler panics where nobody can be told? |
@@ -41,6 +42,7 @@ pub(crate) mod exchange;
 pub(crate) mod failure;
 pub(crate) mod incoming;
 pub(crate) mod invitation;
+pub(crate) mod lateness;
 pub(crate) mod listener;
 pub(crate) mod loan;
 pub(crate) mod metered;
@@ -74,6 +76,7 @@ use filch::sync::CancellationToken;
 use filch::time::Duration;
 use filch_net::{TcpListener, ToSocketAddrs, UnixListener};
 use http::{HeaderValue, StatusCode};
+use lateness::Lateness;
 use listener::{Arrival, Host};
 use metered::Metered;
 use metrics::Counters;
@@ -180,6 +183,7 @@ pub(crate) struct Service {
     /// Is cancelled when streams should end.
     pub(crate) draining: CancellationToken,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) lateness: Lateness,
     pub(crate) counters: Arc<Shards<Counters>>,
     pub(crate) files: OpenFiles,
     room: Room,
@@ -481,7 +485,11 @@ impl Server {
             monitor: Monitor::new(),
             router: self.monitor.routes().into_sealed(),
             limits: Limits::DEFAULT,
-            timeouts: Timeouts::default(),
+            // Whoever asks how an overloaded server is shall be told.
+            timeouts: Timeouts {
+                lateness: Duration::MAX,
+                ..Timeouts::default()
+            },
             phases: Phases::default(),
             exempt: Vec::new(),
             name: self.name.clone(),
@@ -512,6 +520,7 @@ impl Server {
             registry: watched.registry.clone(),
             draining: watched.draining.clone(),
             admission,
+            lateness: Lateness::new(self.timeouts.lateness),
             counters: watched.counters.clone(),
             files: OpenFiles::new(room.files),
             room,

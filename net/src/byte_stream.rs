@@ -227,6 +227,13 @@ macro_rules! impl_socket {
                 self.fd.get_ref().read(room)
             }
 
+            /// When the event was found that has made it readable last, as [`AsyncFd::readable_since`](filch::io::AsyncFd::readable_since) says it: after a read, since when what was read has waited.
+            #[must_use]
+            #[inline]
+            pub fn readable_since(&self) -> Option<filch::time::Stamp> {
+                self.fd.readable_since()
+            }
+
             /// Waits until the connection was reset, or both directions have ended: for who has nothing to write, and wants to know whether the peer is still there. Only the last task to call this,
             /// or a `poll_write_*`, is woken, and more often than this is ready.
             ///

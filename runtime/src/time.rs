@@ -33,8 +33,10 @@ mod interval;
 mod paused;
 mod send_timeout;
 mod sleep;
+mod stamp;
 mod timeout;
 
+pub use crate::sys::clock::Stamp;
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use paused::{advance, pause, resume};

@@ -10,6 +10,8 @@
 //! | as many | fewer than may be | waits; in its turn it goes to its handler, or is turned away when its time is over |
 //! | as many | as many | is turned away |
 //!
+//! Before that it is turned away, however many are in their handlers, if it comes to its turn late as most do ([`lateness`](super::lateness)): of handlers that compute, no more are in them than there are threads.
+//!
 //! What asks for an exempt path (`/healthz` and the like) never waits and is never turned away.
 //!
 //! **The queue is plain**: first in, first out, one deadline. What controlled delay (CoDel) is for, a queue that is always full and makes everybody late, cannot happen in one that is short beside the

@@ -41,6 +41,7 @@ mod waiting;
 use super::allowance::Allowance;
 use super::deadline::Deadline;
 use super::invitation::Invitation;
+use super::lateness::Since;
 use super::metrics::Rejected;
 use super::seat::Seat;
 use super::shield::shield;
@@ -80,6 +81,8 @@ pub(crate) struct Connection<T: Transport> {
     /// What follows the head of its response.
     following: Following,
     waits_for: WaitsFor,
+    /// Since when the next request waits for the thread.
+    since: Since,
     deadline: Deadline,
     /// The time that the client may be waited for to read; made when it is waited for the first time.
     allowance: Option<Box<Allowance>>,
@@ -193,6 +196,7 @@ impl<T: Transport> Connection<T> {
             following: Following::Nothing,
             // What it waits for first is decided by its first poll.
             waits_for: WaitsFor::Nothing,
+            since: Since::beginning(),
             deadline: Deadline::default(),
             allowance: None,
             ends_by_close: false,
@@ -247,7 +251,10 @@ impl<T: Transport> Future for Connection<T> {
         for _ in 0..STEPS_MAX {
             let step = match this.step(cx) {
                 Step::Wait(waits_for) => match this.poll_deadline(waits_for, cx) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        this.since.sleeps(waits_for.is_of_request());
+                        return Poll::Pending;
+                    }
                     Poll::Ready(()) => this.expire(),
                 },
                 step => step,

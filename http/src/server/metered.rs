@@ -5,6 +5,7 @@
 use super::metrics::Counters;
 use super::shards::Shards;
 use super::transport::Transport;
+use filch::time::Stamp;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -44,6 +45,11 @@ impl<S: Transport> Transport for Metered<S> {
             self.received(count);
         }
         read
+    }
+
+    #[inline]
+    fn readable_since(&self) -> Option<Stamp> {
+        self.stream.readable_since()
     }
 
     fn read_now(&self, room: &mut [u8]) -> io::Result<usize> {

@@ -53,13 +53,16 @@ pub(crate) enum Rejected {
     HandlerTime,
     /// The request of a connection beyond the limits.
     Guest,
+    /// Its turn came too late, as that of most did.
+    Late,
 }
 
-const REJECTED: [(Rejected, &str); 4] = [
+const REJECTED: [(Rejected, &str); 5] = [
     (Rejected::QueueFull, "queue_full"),
     (Rejected::QueueTime, "queue_timeout"),
     (Rejected::HandlerTime, "handler_timeout"),
     (Rejected::Guest, "connection_limit"),
+    (Rejected::Late, "lateness"),
 ];
 
 /// What a thread has counted for a server.

@@ -35,6 +35,7 @@ pub(crate) fn response(why: Rejected) -> Response {
         Rejected::QueueFull => "too many requests at a time; try again\n",
         Rejected::QueueTime => "waited too long for its turn; try again\n",
         Rejected::HandlerTime => "took too long; try again\n",
+        Rejected::Late => "too much to do; try again\n",
         Rejected::Guest => "too many connections; try again\n",
     };
     Response::text(text).with_status(StatusCode::SERVICE_UNAVAILABLE)

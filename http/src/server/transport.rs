@@ -4,6 +4,7 @@
 //! connection still owns the stream. The connection is generic over it; a body holds it as a trait object, so that
 //! [`Request`](crate::Request) is one type whatever carries it.
 
+use filch::time::Stamp;
 use filch_net::{TcpStream, UnixStream, splice};
 use std::fmt;
 use std::fs::File;
@@ -16,6 +17,9 @@ use std::task::{Context, Poll};
 pub(crate) trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Reads what is there. Zero is the end.
     fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// When that which was read last became readable, if it is known.
+    fn readable_since(&self) -> Option<Stamp>;
 
     /// Reads what is there at this moment, as far as the kernel knows.
     fn read_now(&self, room: &mut [u8]) -> io::Result<usize>;
@@ -61,6 +65,11 @@ macro_rules! impl_transport {
             #[inline]
             fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
                 $stream::poll_read(self, cx, room)
+            }
+
+            #[inline]
+            fn readable_since(&self) -> Option<Stamp> {
+                $stream::readable_since(self)
             }
 
             fn read_now(&self, room: &mut [u8]) -> io::Result<usize> {

@@ -14,6 +14,7 @@ pub use ready::Ready;
 use crate::reactor::{Direction, Interest as Watched, Poller, Registration, Seen, WaiterId};
 use crate::runtime::context;
 use crate::runtime::placement::Placement;
+use crate::sys::clock::Stamp;
 use crate::sys::sync::Arc;
 use crate::util::budget;
 use std::fmt;
@@ -234,6 +235,16 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// A socket tells so when the connection was reset, and when both directions have ended. A peer that has closed a TCP connection looks like one that sends no more, until something is written to it.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.registration.source.poll_ended(Direction::Write, cx)
+    }
+
+    /// When the event was found that has made it readable last; none if there was none yet, as a new descriptor counts as readable. After a read: since when what was read has waited for its reader, at least if the
+    /// read before it had found the end of what there was.
+    ///
+    /// A worker finds events between two polls, so what came within a poll is as old as its end.
+    #[must_use]
+    #[inline]
+    pub fn readable_since(&self) -> Option<Stamp> {
+        self.registration.source.since(Direction::Read)
     }
 
     /// Reads with `operation`, waiting as often as it would block. Any number of tasks may do so at a time.

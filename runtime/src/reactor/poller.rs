@@ -16,6 +16,7 @@ use super::readiness::Event;
 use super::source::{Events, Source};
 use super::table::{Table, Token};
 use crate::driver::{Driver, Wait};
+use crate::sys::clock::{Clock, Stamp};
 use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 use crate::util::wake_batch::WakeBatch;
@@ -57,6 +58,8 @@ pub(crate) struct Poller {
     unpark: Mutex<Option<mio::Waker>>,
     is_unparked: AtomicBool,
     table: Table,
+    /// Says when events were found.
+    clock: Arc<dyn Clock>,
     is_shut_down: AtomicBool,
 }
 
@@ -82,7 +85,7 @@ impl Poller {
     /// # Errors
     ///
     /// If no epoll instance or eventfd is to be had; the error names which.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> io::Result<Self> {
         let poll = mio::Poll::new().map_err(step("cannot make an epoll instance"))?;
         let registry = poll
             .registry()
@@ -99,6 +102,7 @@ impl Poller {
             unpark: Mutex::new(Some(unpark)),
             is_unparked: AtomicBool::new(false),
             table: Table::default(),
+            clock,
             is_shut_down: AtomicBool::new(false),
         })
     }
@@ -223,6 +227,11 @@ impl Driver for Poller {
                 "epoll_wait failed, which only a closed or corrupted descriptor explains: {error}"
             ),
         }
+        if events.is_empty() {
+            return;
+        }
+        // Once for all of them, which a wait of 0.3 us and more has found.
+        let at = Stamp::of(self.clock.now());
         let mut was_unparked = false;
         let events = events.iter().filter_map(|event| {
             if event.token() == UNPARK {
@@ -235,7 +244,7 @@ impl Driver for Poller {
             Some((Token::from_bits(event.token().0 as u64), from_mio(event)))
         });
         self.table
-            .for_each(events, |source, events| source.deliver(events, ready));
+            .for_each(events, |source, events| source.deliver(events, at, ready));
         if was_unparked {
             // The owner's wait has ended by it, or is still to be ended by it.
             // ORDERING: Relaxed: under the lock, which orders it with the owner's next look.
@@ -323,8 +332,13 @@ impl fmt::Debug for Poller {
 mod tests {
     use super::*;
     use crate::reactor::Direction;
+    use crate::sys::clock::SystemClock;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
+
+    fn poller() -> io::Result<Poller> {
+        Poller::new(Arc::new(SystemClock))
+    }
 
     fn sweep(poller: &Poller) -> usize {
         let mut ready = WakeBatch::new();
@@ -347,7 +361,7 @@ mod tests {
 
     #[test]
     fn data_makes_readable_and_an_end_makes_final() {
-        let poller = Poller::new().unwrap();
+        let poller = poller().unwrap();
         let (mut ours, theirs, registration) = watched(&poller);
         sweep(&poller);
         assert!(registration.source.look(Direction::Read).is_none());
@@ -374,7 +388,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_after_deregistration() {
-        let poller = Poller::new().unwrap();
+        let poller = poller().unwrap();
         let (mut ours, theirs, registration) = watched(&poller);
         poller.deregister(theirs.as_raw_fd(), &registration);
         ours.write_all(b"x").unwrap();
@@ -384,7 +398,7 @@ mod tests {
 
     #[test]
     fn the_next_owner_of_a_number_stays_registered_when_the_last_one_goes() {
-        let poller = Poller::new().unwrap();
+        let poller = poller().unwrap();
         let (_ours, theirs, robbed) = watched(&poller);
         let number = theirs.as_raw_fd();
         let (mut ours, next) = UnixStream::pair().unwrap();
@@ -406,7 +420,7 @@ mod tests {
 
     #[test]
     fn an_unpark_that_a_thief_fetched_still_ends_the_wait() {
-        let poller = Poller::new().unwrap();
+        let poller = poller().unwrap();
         poller.unpark();
         sweep(&poller);
         sweep(&poller);
@@ -416,7 +430,7 @@ mod tests {
 
     #[test]
     fn an_unpark_ends_one_wait() {
-        let poller = Arc::new(Poller::new().unwrap());
+        let poller = Arc::new(poller().unwrap());
         poller.unpark();
         poller.turn(Wait::Forever, &mut WakeBatch::new());
         let other = poller.clone();
@@ -435,7 +449,7 @@ mod tests {
 
     #[test]
     fn readiness_of_a_watched_poller_ends_the_wait() {
-        let (poller, other) = (Poller::new().unwrap(), Poller::new().unwrap());
+        let (poller, other) = (poller().unwrap(), poller().unwrap());
         let (mut ours, theirs, registration) = watched(&other);
         assert!(poller.watch(&other));
         assert!(!other.watch(&poller), "they would wait for each other");
@@ -457,7 +471,7 @@ mod tests {
 
     #[test]
     fn a_regular_file_is_refused_with_the_step() {
-        let poller = Poller::new().unwrap();
+        let poller = poller().unwrap();
         let file = std::fs::File::open("/proc/self/exe").unwrap();
         let error = poller
             .register(file.as_raw_fd(), Interest::Read)
@@ -474,7 +488,7 @@ mod tests {
 
     #[test]
     fn after_the_end_every_source_says_so() {
-        let poller = Poller::new().unwrap();
+        let poller = poller().unwrap();
         let (_ours, theirs, registration) = watched(&poller);
         poller.shutdown(&mut WakeBatch::new());
         assert!(

@@ -12,10 +12,14 @@
 //! | 4 | WAITED | who is about to wait, under the lock of the waiters | each event, which then wakes them |
 //! | 5 | ROBBED | another descriptor that is watched under the same number | nobody |
 //! | 6 | URGENT | an event: bytes that TCP calls urgent wait among the others | as READY |
-//! | 8.. | tick | each event, by one; wraps round | |
+//! | 8..32 | tick | each event, by one; wraps round | |
+//! | 32.. | stamp | the event that makes ready what was not, with its time; zero before the first | |
 //!
 //! While any of them is set (but WAITED and URGENT) operations do not wait, the system gives their answer. If that is `WouldBlock`, it is the truth, also after CLOSED and ERROR: another
 //! writer may have opened a pipe, a datagram's error has been fetched. SHUTDOWN and ROBBED stay: no operation may be tried any more.
+//!
+//! The stamp says since when it has been ready: events that come before anybody has found the end of what the first one told of leave it. In the word and not beside it, so that nobody sees READY with the
+//! time of an earlier one.
 //!
 //! WAITED saves an event the waiters' lock where nobody waits: a socket that becomes readable is reported as writable too, each time. No
 //! wake-up is lost, since both sides change this one word: whichever comes second sees the other. A waiter that comes second finds READY and does not
@@ -23,6 +27,7 @@
 //!
 //! ORDERING: changes are AcqRel and looks are Acquire, so whoever sees READY sees what the poller's thread did before.
 
+use crate::sys::clock::Stamp;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 
 const READY: usize = 1;
@@ -34,6 +39,9 @@ const ROBBED: usize = 1 << 5;
 const URGENT: usize = 1 << 6;
 const TICK: usize = 1 << 8;
 const FLAGS: usize = TICK - 1;
+/// All of the tick: it comes round after sixteen million events, of which nobody misses just that many between a look and a clear (and then the stamp would have to be the same too).
+const TICKS: usize = (1 << STAMP_SHIFT) - TICK;
+const STAMP_SHIFT: u32 = 32;
 /// Any of them is a reason to try.
 const TRY: usize = READY | CLOSED | ERROR | SHUTDOWN | ROBBED;
 
@@ -62,28 +70,34 @@ impl Readiness {
 
     /// Takes in an event. True if there are waiters to be woken.
     #[must_use]
-    pub(super) fn deliver(&self, event: Event) -> bool {
+    pub(super) fn deliver(&self, event: Event, at: Stamp) -> bool {
         let bit = |set: bool, bit: usize| if set { bit } else { 0 };
         let end = bit(event.is_closed, CLOSED) | bit(event.is_error, ERROR);
-        self.add(bit(event.is_ready, READY) | end | bit(event.is_urgent, URGENT))
+        let bits = bit(event.is_ready, READY) | end | bit(event.is_urgent, URGENT);
+        self.add(bits, Some(at))
     }
 
     /// The runtime has ended: no event will come any more. True if there are waiters to be woken.
     #[must_use]
     pub(super) fn shut_down(&self) -> bool {
-        self.add(SHUTDOWN)
+        self.add(SHUTDOWN, None)
     }
 
     /// The number belongs to another descriptor. True if there are waiters to be woken.
     #[must_use]
     pub(super) fn rob(&self) -> bool {
-        self.add(ROBBED)
+        self.add(ROBBED, None)
     }
 
-    fn add(&self, bits: usize) -> bool {
+    fn add(&self, bits: usize, at: Option<Stamp>) -> bool {
         let next = |word: usize| {
             let flags = word & FLAGS & !WAITED | bits;
-            Some((word & !FLAGS).wrapping_add(TICK) | flags)
+            let tick = (word & TICKS).wrapping_add(TICK) & TICKS;
+            let stamp = match at {
+                Some(at) if word & TRY == 0 => (at.to_bits() as usize) << STAMP_SHIFT,
+                _ => word & !(FLAGS | TICKS),
+            };
+            Some(stamp | tick | flags)
         };
         // ORDERING: see the module.
         let before = self
@@ -104,6 +118,13 @@ impl Readiness {
         // ORDERING: see the module.
         let word = self.0.load(Ordering::Acquire);
         (word & TRY != 0).then_some(Seen(word))
+    }
+
+    /// When the event came that made it ready last, if it was one.
+    #[inline]
+    pub(super) fn since(&self) -> Option<Stamp> {
+        // ORDERING: Relaxed: nothing is read because of it.
+        Stamp::from_bits((self.0.load(Ordering::Relaxed) >> STAMP_SHIFT) as u32)
     }
 
     /// Notes that what was seen is used up. Does nothing if an event came since.
@@ -173,13 +194,17 @@ mod tests {
         is_urgent: false,
     };
 
+    fn at(millis: u32) -> Stamp {
+        Stamp::from_bits(millis).unwrap()
+    }
+
     #[test]
     fn it_is_ready_until_tried() {
         let word = Readiness::new();
         let seen = word.look().unwrap();
         word.clear(seen);
         assert_eq!(word.look(), None);
-        let _ = word.deliver(DATA);
+        let _ = word.deliver(DATA, at(1));
         assert!(word.look().is_some());
     }
 
@@ -187,15 +212,33 @@ mod tests {
     fn an_event_after_the_look_survives_the_clear() {
         let word = Readiness::new();
         let seen = word.look().unwrap();
-        let _ = word.deliver(DATA);
+        let _ = word.deliver(DATA, at(1));
         word.clear(seen);
         assert!(word.look().is_some());
     }
 
     #[test]
+    fn the_stamp_is_of_the_event_that_made_it_ready() {
+        let word = Readiness::new();
+        assert_eq!(word.since(), None);
+        let _ = word.deliver(DATA, at(5));
+        assert_eq!(word.since(), None, "it was ready before");
+        word.clear(word.look().unwrap());
+        let _ = word.deliver(DATA, at(7));
+        let _ = word.deliver(DATA, at(u32::MAX));
+        assert_eq!(word.since(), Some(at(7)));
+        word.clear(word.look().unwrap());
+        assert_eq!(word.since(), Some(at(7)), "until the next");
+        let _ = word.deliver(DATA, at(u32::MAX));
+        assert_eq!(word.since(), Some(at(u32::MAX)));
+        let _ = word.shut_down();
+        assert_eq!(word.since(), Some(at(u32::MAX)));
+    }
+
+    #[test]
     fn an_end_stays_until_it_proves_none() {
         let word = Readiness::new();
-        let _ = word.deliver(END);
+        let _ = word.deliver(END, at(1));
         let seen = word.look().unwrap();
         assert!(!seen.may_be_drained());
         word.clear(seen);
@@ -205,18 +248,18 @@ mod tests {
     #[test]
     fn urgent_bytes_prove_nothing_of_those_behind() {
         let word = Readiness::new();
-        let _ = word.deliver(DATA);
+        let _ = word.deliver(DATA, at(1));
         assert!(word.look().unwrap().may_be_drained());
         let urgent = Event {
             is_urgent: true,
             ..DATA
         };
-        let _ = word.deliver(urgent);
+        let _ = word.deliver(urgent, at(1));
         let seen = word.look().unwrap();
         assert!(!seen.may_be_drained() && !seen.is_closed() && !seen.is_error());
         word.clear(seen);
         assert_eq!(word.look(), None);
-        let _ = word.deliver(DATA);
+        let _ = word.deliver(DATA, at(1));
         assert!(word.look().unwrap().may_be_drained(), "they are gone");
     }
 
@@ -236,7 +279,7 @@ mod tests {
         assert!(word.rob());
         let seen = word.look().unwrap();
         word.clear(seen);
-        let _ = word.deliver(DATA);
+        let _ = word.deliver(DATA, at(1));
         let seen = word.look().unwrap();
         assert!(seen.is_over() && seen.is_robbed() && !seen.is_shut_down());
     }
@@ -245,20 +288,20 @@ mod tests {
     fn an_event_is_told_of_waiters_once() {
         let word = Readiness::new();
         word.clear(word.look().unwrap());
-        assert!(!word.deliver(DATA), "nobody waits");
+        assert!(!word.deliver(DATA, at(1)), "nobody waits");
         assert!(word.begin_wait().is_some(), "no reason to wait");
         word.clear(word.look().unwrap());
         assert_eq!(word.begin_wait(), None);
         assert_eq!(word.look(), None, "a waiter is no reason to try");
-        assert!(word.deliver(DATA));
-        assert!(!word.deliver(DATA), "they were woken");
+        assert!(word.deliver(DATA, at(1)));
+        assert!(!word.deliver(DATA, at(1)), "they were woken");
     }
 
     #[test]
     fn the_tick_wraps_round() {
-        let word = Readiness(AtomicUsize::new(!FLAGS | READY));
+        let word = Readiness(AtomicUsize::new(TICKS | READY));
         let seen = word.look().unwrap();
-        let _ = word.deliver(DATA);
+        let _ = word.deliver(DATA, at(1));
         assert_eq!(word.0.load(Ordering::Relaxed), READY);
         word.clear(seen);
         assert!(word.look().is_some());

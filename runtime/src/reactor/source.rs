@@ -8,6 +8,7 @@
 //! takes that lock ([`readiness`](super::readiness)). A waiter that is woken and dropped takes nothing from the others: all of a side are woken by each event.
 
 use super::readiness::{Event, Readiness, Seen};
+use crate::sys::clock::Stamp;
 use crate::sys::sync::Mutex;
 use crate::util::wait_reason::{self, WaitReason};
 use crate::util::wake_batch::WakeBatch;
@@ -83,6 +84,12 @@ impl Source {
         self.side(direction).readiness.look()
     }
 
+    /// When a direction became ready last; none if it has been since the beginning.
+    #[inline]
+    pub(crate) fn since(&self, direction: Direction) -> Option<Stamp> {
+        self.side(direction).readiness.since()
+    }
+
     /// Notes that what was seen is used up, unless an event came since.
     pub(crate) fn clear(&self, direction: Direction, seen: Seen) {
         self.side(direction).readiness.clear(seen);
@@ -147,10 +154,10 @@ impl Source {
         drop(waker);
     }
 
-    /// Takes in an event; the wakers of who waited go into `ready`.
-    pub(crate) fn deliver(&self, events: Events, ready: &mut WakeBatch) {
+    /// Takes in an event that was found at this time; the wakers of who waited go into `ready`.
+    pub(crate) fn deliver(&self, events: Events, at: Stamp, ready: &mut WakeBatch) {
         for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
-            if event != Event::default() && side.readiness.deliver(event) {
+            if event != Event::default() && side.readiness.deliver(event, at) {
                 side.take_waiters(ready);
             }
         }
@@ -243,6 +250,7 @@ impl Waiters {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sys::clock::{Clock, SystemClock};
     use crate::sys::sync::atomic::{AtomicUsize, Ordering};
     use crate::sys::sync::{Arc, thread};
 
@@ -261,6 +269,10 @@ mod loom_tests {
         },
     };
 
+    fn now() -> Stamp {
+        Stamp::of(SystemClock.now())
+    }
+
     /// A kernel that has `bytes` of data, delivers an event for each, and a reader that takes one at a time and clears on finding none.
     fn every_byte_is_read(bytes: usize, as_future: bool) {
         // Unbounded, the variant with places of their own takes minutes. `LOOM_MAX_PREEMPTIONS` wins.
@@ -276,7 +288,7 @@ mod loom_tests {
                         // ORDERING: Relaxed on purpose: the word alone must order the data before the event.
                         data.store(data.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
                         let mut ready = WakeBatch::new();
-                        source.deliver(DATA, &mut ready);
+                        source.deliver(DATA, now(), &mut ready);
                         ready.wake_all();
                     }
                 }
@@ -330,7 +342,7 @@ mod loom_tests {
                 let source = source.clone();
                 move || {
                     let mut ready = WakeBatch::new();
-                    source.deliver(DATA, &mut ready);
+                    source.deliver(DATA, now(), &mut ready);
                     ready.wake_all();
                 }
             });

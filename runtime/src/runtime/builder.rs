@@ -404,7 +404,7 @@ impl Builder {
             let driver = match &self.make_driver {
                 Some(make) => make(index)?,
                 None => {
-                    let poller = Arc::new(Poller::new()?);
+                    let poller = Arc::new(Poller::new(self.clock.clone())?);
                     pollers.push(poller);
                     as_driver(&pollers[index])
                 }

@@ -8,7 +8,7 @@ use super::placement::Placement;
 use crate::reactor::Poller;
 use crate::sched;
 use crate::sched::simulate::Simulation;
-use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::clock::{Clock, Stamp, SystemClock};
 use crate::sys::rng::{OsRandom, RandomSource};
 use crate::sys::sync::Arc;
 use crate::timer::Timers;
@@ -117,6 +117,13 @@ pub(crate) fn now() -> Instant {
 #[inline]
 pub(crate) fn recent() -> Instant {
     sched::context::with_core(|core| core.and_then(|core| core.recent())).unwrap_or_else(now)
+}
+
+/// The same to the millisecond.
+#[inline]
+pub(crate) fn recent_stamp() -> Stamp {
+    sched::context::with_core(|core| core.and_then(|core| core.recent_stamp()))
+        .unwrap_or_else(|| Stamp::of(now()))
 }
 
 /// What drives the current runtime instead of threads, if it can be told the time. The error: whether there is a runtime.

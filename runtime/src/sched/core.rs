@@ -9,6 +9,7 @@ use super::outside::Entry;
 use super::queue::Local;
 use super::shared::{Remote, Shared};
 use super::slot::Owner;
+use crate::sys::clock::Stamp;
 use crate::sys::rng::XorShift;
 use crate::sys::sync::Arc;
 use crate::task::harness;
@@ -74,7 +75,9 @@ pub(crate) struct Core {
     pub(super) batch_polls: Cell<u32>,
     /// The count of polls at which the batch is over.
     pub(super) batch_ends: Cell<usize>,
-    pub(super) batch_began: Cell<Instant>,
+    batch_began: Cell<Instant>,
+    /// The millisecond of that.
+    stamp: Cell<Stamp>,
     /// Whether time only passes by itself, so that the beginning of the batch is nearly the present.
     is_clock_steady: bool,
     pub(super) swept: Cell<Instant>,
@@ -125,6 +128,7 @@ impl Core {
             batch_polls: Cell::new(super::worker::BATCH_POLLS_MIN),
             batch_ends: Cell::new(0),
             batch_began: Cell::new(now),
+            stamp: Cell::new(Stamp::of(now)),
             is_clock_steady: shared.clock.is_steady(),
             swept: Cell::new(now),
             sweep_after: Cell::new(0),
@@ -139,8 +143,24 @@ impl Core {
     /// What the clock showed at the last look, unless that is long ago.
     #[inline]
     pub(crate) fn recent(&self) -> Option<Instant> {
-        let is_recent = self.is_clock_steady && !self.remote.is_called();
-        is_recent.then(|| self.batch_began.get())
+        self.knows_time().then(|| self.batch_began.get())
+    }
+
+    /// The same to the millisecond.
+    #[inline]
+    pub(crate) fn recent_stamp(&self) -> Option<Stamp> {
+        self.knows_time().then(|| self.stamp.get())
+    }
+
+    #[inline]
+    fn knows_time(&self) -> bool {
+        self.is_clock_steady && !self.remote.is_called()
+    }
+
+    /// The clock was looked at, before a new batch. Returns what it showed before the last one.
+    pub(super) fn note_time(&self, now: Instant) -> Instant {
+        self.stamp.set(Stamp::of(now));
+        self.batch_began.replace(now)
     }
 
     /// What others see of this worker.

@@ -78,7 +78,7 @@ pub(super) fn start(core: Box<Core>) -> Result<(), (Box<Core>, io::Error)> {
 fn run(core: Box<Core>) -> Option<Box<Core>> {
     let entered = context::enter(core);
     if let Some(core) = entered.core() {
-        core.batch_began.set(core.shared.clock.now());
+        core.note_time(core.shared.clock.now());
         core.is_host.set(false);
         core.note_thread();
     }
@@ -259,7 +259,7 @@ impl Core {
 
     /// Makes the next batch as long as [`BATCH_TARGET`].
     fn adapt_batch(&self, now: Instant) {
-        let took = now.saturating_duration_since(self.batch_began.replace(now));
+        let took = now.saturating_duration_since(self.note_time(now));
         let polls = self.batch_polls.get();
         if took < BATCH_TARGET / 2 {
             self.batch_polls.set((polls * 2).min(BATCH_POLLS_MAX));
@@ -334,7 +334,7 @@ impl Core {
         let now = self.shared.clock.now();
         // ORDERING: Relaxed: as in `maintain`. A call from before the wait would end the turn of the first task at once.
         self.remote().is_called.store(false, Ordering::Relaxed);
-        self.batch_began.set(now);
+        self.note_time(now);
         self.begin_batch();
         self.note_sweep(now);
         self.fire_timers(now);

@@ -63,8 +63,17 @@ fn system_now() -> Instant {
     NOW.with(|now| now.replace(now.get() + Duration::from_micros(250)))
 }
 
+mod stamp;
 mod virtual_clock;
 
+#[cfg_attr(
+    any(loom, shuttle),
+    expect(
+        unreachable_pub,
+        reason = "its public name is in `time`, which models do without"
+    )
+)]
+pub use stamp::Stamp;
 pub(crate) use virtual_clock::VirtualClock;
 
 #[cfg(all(test, not(any(loom, shuttle))))]

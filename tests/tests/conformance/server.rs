@@ -85,6 +85,7 @@ fn timeouts() -> Timeouts {
         keep_alive: Duration::MAX,
         body: Duration::MAX,
         handler: Duration::MAX,
+        lateness: Duration::MAX,
         queue: Duration::MAX,
         write: Duration::MAX,
         linger: Duration::MAX,

@@ -13,6 +13,12 @@ use std::thread::JoinHandle;
 /// No wait of a test is longer; a test that gets here has failed.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
 
+/// The machine may stand still while a test runs; that is no overload.
+const PATIENT: Timeouts = Timeouts {
+    lateness: Duration::MAX,
+    ..Timeouts::DEFAULT
+};
+
 /// A server that runs until it is stopped or dropped. Its runtime goes with it, not before.
 pub(crate) struct TestServer {
     pub(crate) addr: SocketAddr,
@@ -52,7 +58,8 @@ impl TestServer {
                 let server = Server::bind("127.0.0.1:0")
                     .await
                     .expect("a free port")
-                    .router(router);
+                    .router(router)
+                    .timeouts(PATIENT);
                 let server = configure(server);
                 let addr = server.local_addr().expect("an address");
                 addr_of

@@ -11,6 +11,8 @@ mod common;
 )]
 mod crowd;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
+mod computing;
+#[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
 mod drain;
 mod endless;

@@ -1,7 +1,7 @@
 //! When may a request go to its handler, and what do the server's books learn of it?
 //!
 //! When the server has room for it ([`admission`](crate::server::admission)); until then it waits, and is turned away after a while, or at once if too many wait already. A handler that takes too long is
-//! dropped. The permit comes back when the handler has given its response, and while it waits for its client to send more of the body: otherwise a few clients that announce bodies and send none would
+//! dropped. Before all that it is asked whether the request has waited too long for its thread ([`lateness`](crate::server::lateness)). The permit comes back when the handler has given its response, and while it waits for its client to send more of the body: otherwise a few clients that announce bodies and send none would
 //! shut the service. Before it goes on it needs one again, for which it waits in the queue, however long that is, but for no longer than others. A body in pieces that follows the response is bounded by the connections, since who reads it slowly would otherwise
 //! keep others from their handlers.
 
@@ -12,7 +12,7 @@ use crate::response::Response;
 use crate::server::metrics::{Rejected, Took};
 use crate::server::transport::Transport;
 use crate::server::{overload, shield};
-use filch::time::Instant;
+use filch::time::{Instant, Stamp};
 use std::task::{Context, Poll};
 
 /// Which time a handler adds to the metrics.
@@ -32,6 +32,12 @@ impl<T: Transport> Connection<T> {
     /// Waits until the request may go to its handler.
     #[inline]
     pub(super) fn poll_admit(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        let now = Stamp::recent();
+        let waited_ms = self.since.waited_ms(now);
+        if self.seat.service.lateness.is_worth_a_look(waited_ms) && self.is_too_late(waited_ms, now)
+        {
+            return Poll::Ready(Err(Rejected::Late));
+        }
         if self.seat.try_admit() {
             return Poll::Ready(Ok(()));
         }
@@ -44,6 +50,18 @@ impl<T: Transport> Connection<T> {
             }
             admitted => admitted,
         }
+    }
+
+    /// Whether it waited so long for its thread that the server has no time for it any more. Once for each request: who has been in the queue has been asked before.
+    #[cold]
+    fn is_too_late(&mut self, waited_ms: u32, now: Stamp) -> bool {
+        if self.waits_for == WaitsFor::Turn || self.seat.is_guest() {
+            return false;
+        }
+        let exchange = self.work.as_mut().and_then(|work| work.exchange.get_mut());
+        let path = exchange.map_or("", |exchange| exchange.view().path());
+        let service = &self.seat.service;
+        !service.is_exempt(path) && service.lateness.judge(waited_ms, now)
     }
 
     /// Whether its turn has come when its time in the queue was over, though the task learns of both at once.
@@ -180,6 +198,40 @@ mod tests {
             client.read_exact(&mut head).expect("an answer");
             assert_eq!(head[9..], *status.as_bytes());
         }
+    }
+
+    /// The status of a request that has come 200 ms before its connection's task has its turn, in virtual time.
+    async fn status_of_late_one(service: &Arc<Service>, path: &str) -> String {
+        let (mut client, stream) = UnixStream::pair().expect("two sockets");
+        let place = service.registry.enter(None, &Room::ENDLESS);
+        let seat = Seat::new(service.clone(), place.expect("there is room"));
+        write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").expect("there is room");
+        let stream = filch_net::UnixStream::from_std(stream).expect("a runtime");
+        let mut connection = pin!(Connection::new(stream, None, seat));
+        filch::time::advance(Duration::from_millis(200)).await;
+        let answer = std::future::poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
+        assert!(answer.is_pending(), "the connection stays");
+        let mut head = [0; 12];
+        client.read_exact(&mut head).expect("an answer");
+        String::from_utf8_lossy(&head[9..]).into_owned()
+    }
+
+    #[test]
+    fn late_ones_are_turned_away_when_most_are_late_and_exempt_ones_do_not_count() {
+        let runtime = filch::runtime::Builder::new().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let service = service(Duration::from_secs(1));
+            for _ in 0..20 {
+                assert_eq!(status_of_late_one(&service, "/healthz").await, "404");
+            }
+            assert!(!service.lateness.is_worth_a_look(0), "all is calm");
+            // Eight in 1.6 s.
+            for _ in 0..8 {
+                assert_eq!(status_of_late_one(&service, "/").await, "404");
+            }
+            assert_eq!(status_of_late_one(&service, "/").await, "503");
+            assert_eq!(status_of_late_one(&service, "/healthz").await, "404");
+        });
     }
 
     fn is_granted(service: &Service) -> bool {

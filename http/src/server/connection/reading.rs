@@ -68,6 +68,7 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Ok(count)) => {
                 exchange.buffer.arrived(count);
                 self.moved += count;
+                self.since.read(self.transport.readable_since());
                 self.take_request(cx).unwrap_or(Step::Again)
             }
             Poll::Ready(Err(_)) => self.broken(),

@@ -54,6 +54,12 @@ impl WaitsFor {
         matches!(self, Self::First | Self::Head)
     }
 
+    /// Whether it waits for more of a request to be read.
+    #[inline]
+    pub(super) fn is_of_request(self) -> bool {
+        matches!(self, Self::First | Self::Request | Self::Head)
+    }
+
     /// Whether it waits for the server, and not for its client.
     fn is_of_server(self) -> bool {
         matches!(self, Self::Turn | Self::Handler | Self::Piece)
