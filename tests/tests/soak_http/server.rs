@@ -50,6 +50,7 @@ pub(crate) fn patient() -> (Limits, Timeouts) {
         body: long,
         write: long,
         linger: long,
+        lateness: long,
         queue: long,
         handler: long,
     };
@@ -75,6 +76,8 @@ pub(crate) fn strict() -> (Limits, Timeouts) {
         body: short,
         write: short,
         linger: short,
+        // Whoever is turned away has asked for too much, and the machine may be late by itself.
+        lateness: Duration::MAX,
         queue: short / 4,
         handler: short / 2,
     };
