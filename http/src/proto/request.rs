@@ -429,6 +429,13 @@ impl Head {
         self.len == 0
     }
 
+    /// The version of the request.
+    #[must_use]
+    #[inline]
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
     /// Shows the head in the bytes and the table that it was parsed from.
     ///
     /// # Panics
@@ -492,8 +499,13 @@ impl<'b> RequestHead<'b> {
             TargetForm::Origin => ascii(
                 &self.bytes[usize::from(self.line.target_at)..usize::from(self.line.query_at)],
             ),
-            form => form.path(self.target()),
+            _ => self.path_of_any(),
         }
+    }
+
+    #[inline(never)]
+    fn path_of_any(&self) -> &'b str {
+        self.line.form.path(self.target())
     }
 
     /// What follows the first `?` of the target.

@@ -10,7 +10,7 @@ use super::open_files::OpenFiles;
 use crate::proto::framing::BodyFraming;
 use crate::proto::limits::FIELDS_MAX;
 use crate::proto::{
-    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser,
+    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser, Version,
 };
 use crate::request::BodyError;
 use crate::router::found::Found;
@@ -149,6 +149,12 @@ impl Exchange {
     #[inline]
     pub(crate) fn view(&self) -> RequestHead<'_> {
         self.head.view(self.buffer.filled(), &self.slots)
+    }
+
+    /// The version of the request.
+    #[inline]
+    pub(crate) fn version(&self) -> Version {
+        self.head.version()
     }
 
     /// Looks for who answers it.

@@ -40,6 +40,13 @@ impl Work {
         pooled.ok().flatten().unwrap_or_else(Self::new)
     }
 
+    /// Whether bytes have arrived that are not done with.
+    #[inline]
+    pub(crate) fn has_arrived(&mut self) -> bool {
+        let exchange = self.exchange.get_mut();
+        exchange.is_some_and(|exchange| !exchange.buffer.is_empty())
+    }
+
     /// Gives it back. What has grown too much of it is freed, and all of it if its exchange has, or is lent out.
     #[inline]
     pub(crate) fn give(mut self: Box<Self>) {
@@ -127,11 +134,16 @@ impl Out {
     /// Adds the body of the response whose head was added last.
     #[inline]
     pub(crate) fn push_body(&mut self, body: Body) {
-        self.push_piece(body, b"");
+        debug_assert!(self.tail.is_none());
+        match body.into_static() {
+            Ok(bytes) if bytes.len() <= COPY_MAX_BYTES => self.bytes.extend_from_slice(bytes),
+            Ok(bytes) => self.push_piece(bytes.into(), b""),
+            Err(body) => self.push_piece(body, b""),
+        }
     }
 
     /// Adds bytes, and what stands behind them.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn push_piece(&mut self, piece: Body, end: &'static [u8]) {
         debug_assert!(self.tail.is_none());
         if piece.len() <= COPY_MAX_BYTES {

@@ -39,7 +39,7 @@ impl<T: Transport> Connection<T> {
         self.current = Current {
             is_head: exchange.method == Method::HEAD,
             switch: framing.switch,
-            version: exchange.view().version(),
+            version: exchange.version(),
             keep_alive: framing.keep_alive,
             is_new: true,
             has_body: framing.body != BodyFraming::Length(0),
@@ -122,7 +122,7 @@ impl<T: Transport> Connection<T> {
             Ok(Poll::Pending) => self.wait_for_handler(cx),
             Err(payload) => {
                 shield::discard(payload);
-                self.finish(failed())
+                self.finish_plain_slow(failed())
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) const LINGER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 impl<T: Transport> Connection<T> {
     /// The handler has answered.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(&mut self, response: Response) -> Step {
         if !response.body().is_there()
             || response.status().is_informational()
@@ -37,9 +37,15 @@ impl<T: Transport> Connection<T> {
         self.finish_plain(response)
     }
 
+    /// A response whose body is there, off the common path.
+    #[cold]
+    pub(super) fn finish_plain_slow(&mut self, response: Response) -> Step {
+        self.finish_plain(response)
+    }
+
     /// A response whose body is there: adds it to what is to be sent.
-    #[inline]
-    pub(super) fn finish_plain(&mut self, response: Response) -> Step {
+    #[inline(always)]
+    fn finish_plain(&mut self, response: Response) -> Step {
         self.log(&response);
         self.account(&response);
         if let Some(invitation) = self.invitation.take() {
@@ -69,7 +75,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// The response is complete: decides what comes next.
-    #[inline]
+    #[inline(always)]
     pub(super) fn complete(&mut self, keep_alive: bool, rest: Option<Rest>) -> Step {
         let exchange = self.work.as_mut().and_then(|work| work.exchange.get_mut());
         let mut is_quiet = false;
@@ -186,7 +192,7 @@ pub(super) fn is_worth_reading(rest: Option<Rest>) -> bool {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn encode_head(
     service: &Service,
     work: &mut Work,

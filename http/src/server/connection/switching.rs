@@ -41,13 +41,13 @@ impl<T: Transport> Connection<T> {
         match (wanted, response.body().is_switch()) {
             (None, false) if response.status().is_informational() => {
                 // It answers nothing: the client would take the next answer for this request.
-                self.finish_plain(failed())
+                self.finish_plain_slow(failed())
             }
-            (None, false) if response.body().is_there() => self.finish_plain(response),
+            (None, false) if response.body().is_there() => self.finish_plain_slow(response),
             (None, false) => self.begin_stream(response),
             (Some(wanted), true) if self.current.switch == Some(wanted) => self.switch(response),
-            (Some(Switch::Upgrade), true) => self.finish_plain(upgrade_required(response)),
-            _ => self.finish_plain(failed()),
+            (Some(Switch::Upgrade), true) => self.finish_plain_slow(upgrade_required(response)),
+            _ => self.finish_plain_slow(failed()),
         }
     }
 
@@ -55,10 +55,10 @@ impl<T: Transport> Connection<T> {
     fn switch(&mut self, response: Response) -> Step {
         // A request that its handler has kept has what follows it.
         let Some(exchange) = self.work.as_mut().and_then(|work| work.exchange.get_mut()) else {
-            return self.finish_plain(failed());
+            return self.finish_plain_slow(failed());
         };
         if !exchange.body.is_at_end() {
-            return self.finish_plain(failed());
+            return self.finish_plain_slow(failed());
         }
         self.log(&response);
         self.account(&response);
