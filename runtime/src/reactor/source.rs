@@ -148,6 +148,7 @@ impl Source {
     }
 
     /// Takes in an event; the wakers of who waited go into `ready`.
+    #[inline]
     pub(crate) fn deliver(&self, events: Events, ready: &mut WakeBatch) {
         for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
             if event != Event::default() && side.readiness.deliver(event) {
@@ -225,14 +226,19 @@ impl Side {
             ready.push(waker);
         }
         if !waiters.others.is_empty() {
-            for (_, waker) in waiters.others.drain(..) {
-                ready.push(waker);
-            }
+            waiters.take_others(ready);
         }
     }
 }
 
 impl Waiters {
+    #[cold]
+    fn take_others(&mut self, ready: &mut WakeBatch) {
+        for (_, waker) in self.others.drain(..) {
+            ready.push(waker);
+        }
+    }
+
     fn new_id(&mut self) -> WaiterId {
         let id = self.next_id;
         self.next_id = WaiterId(id.0 + 1);
@@ -247,18 +253,8 @@ mod loom_tests {
     use crate::sys::sync::{Arc, thread};
 
     const DATA: Events = Events {
-        read: Event {
-            is_ready: true,
-            is_closed: false,
-            is_error: false,
-            is_urgent: false,
-        },
-        write: Event {
-            is_ready: false,
-            is_closed: false,
-            is_error: false,
-            is_urgent: false,
-        },
+        read: Event::READY,
+        write: Event::READY.when(false),
     };
 
     /// A kernel that has `bytes` of data, delivers an event for each, and a reader that takes one at a time and clears on finding none.
