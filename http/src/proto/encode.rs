@@ -116,7 +116,7 @@ pub struct ResponseHead<'a> {
 
 impl ResponseHead<'_> {
     /// Appends the head, with the empty line that ends it, to `out`.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, standard: &StandardFields, out: &mut Vec<u8>) {
         match (self.status, self.fields, self.body) {
             (StatusCode::OK, None, BodyFraming::Length(length)) => {

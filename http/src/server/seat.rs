@@ -134,14 +134,14 @@ impl Seat {
     }
 
     /// The request has its response, or is given up: the next may have its permit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&mut self, status: StatusCode) {
         self.give_back();
         self.service.counters.counting().responded(status);
     }
 
     /// Its handler took so long.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn took(&self, took: Took) {
         self.service.counters.counting().took(took);
     }

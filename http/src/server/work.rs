@@ -24,6 +24,7 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    #[cold]
     fn new() -> Box<Self> {
         Box::new(Self {
             exchange: Home::new(Exchange::new()),
@@ -58,10 +59,9 @@ impl Work {
         if !is_whole {
             return;
         }
-        if self.slot.bytes() > SLOT_MAX_BYTES {
-            self.slot = FutureSlot::new();
+        if self.slot.bytes() > SLOT_MAX_BYTES || self.out.bytes.capacity() > OUT_MAX_BYTES {
+            self.shrink();
         }
-        self.out.bytes.shrink_to(OUT_MAX_BYTES);
         // A thread that is ending has no pool any more; the work is freed then.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
@@ -69,6 +69,14 @@ impl Work {
                 pool.push(self);
             }
         });
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        if self.slot.bytes() > SLOT_MAX_BYTES {
+            self.slot = FutureSlot::new();
+        }
+        self.out.bytes.shrink_to(OUT_MAX_BYTES);
     }
 
     /// Gives it back at the end of a connection, with whatever is in it.

@@ -4,7 +4,6 @@
 //! that is sent, and the future that serves the other protocol is polled in place of all else, until it ends.
 
 use super::answering::failed;
-use super::finishing::encode_head;
 use super::waiting::WaitsFor;
 use super::{Connection, Following, Step};
 use crate::body::Later;
@@ -16,7 +15,6 @@ use crate::server::incoming::Rest;
 use crate::server::shield;
 use crate::server::transport::Transport;
 use crate::server::upgraded::{Serving, Upgraded};
-use filch::time::Instant;
 use http::{StatusCode, header};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,10 +59,9 @@ impl<T: Transport> Connection<T> {
             return self.finish_plain_slow(failed());
         }
         self.log(&response);
-        self.account(&response);
+        self.account_slow(&response);
         let rest = self.settle();
         debug_assert_eq!(rest, Some(Rest::None));
-        let now = Instant::recent();
         let Some(work) = &mut self.work else {
             return self.broken();
         };
@@ -73,15 +70,7 @@ impl<T: Transport> Connection<T> {
         };
         let ahead = exchange.buffer.filled().to_vec();
         exchange.buffer.clear();
-        encode_head(
-            &self.seat.service,
-            work,
-            &response,
-            BodyFraming::Tunnel,
-            Persistence::KeepAlive,
-            &self.current,
-            now,
-        );
+        self.encode_head(&response, BodyFraming::Tunnel, Persistence::KeepAlive);
         let Later::Switch(switch) = response.into_body().into_later() else {
             return self.broken();
         };
@@ -105,6 +94,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Lets the other protocol go on, once the head of the response is sent.
+    #[inline(never)]
     pub(super) fn step_switched(&mut self, cx: &mut Context<'_>) -> Step {
         if self.work.is_some() {
             match self.poll_flush(cx) {
