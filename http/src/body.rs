@@ -272,6 +272,19 @@ impl Body {
         }
     }
 
+    /// The bytes, where they are the program's own: then nothing is left to be dropped.
+    #[inline]
+    pub(crate) fn into_static(self) -> Result<&'static [u8], Self> {
+        match self.form {
+            Form::Static(bytes) => {
+                // Says so to the compiler, which would call what drops any form.
+                std::mem::forget(self);
+                Ok(bytes)
+            }
+            _ => Err(self),
+        }
+    }
+
     /// How many bytes there are already: all, unless the body comes in pieces.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -56,31 +56,30 @@ impl Response {
     #[must_use]
     #[inline]
     pub fn new(body: impl Into<Body>) -> Self {
-        Self {
-            body: body.into(),
-            ..Self::default()
-        }
+        Self::ok(ContentType::Elsewhere, body.into())
     }
 
     /// 200 with this body as `text/plain` in UTF-8.
     #[must_use]
     #[inline]
     pub fn text(body: impl Into<Body>) -> Self {
-        Self {
-            content_type: ContentType::Text,
-            body: body.into(),
-            ..Self::default()
-        }
+        Self::ok(ContentType::Text, body.into())
     }
 
     /// 200 with this body, which is JSON already, as `application/json`.
     #[must_use]
     #[inline]
     pub fn json(body: impl Into<Body>) -> Self {
+        Self::ok(ContentType::Json, body.into())
+    }
+
+    #[inline]
+    fn ok(content_type: ContentType, body: Body) -> Self {
         Self {
-            content_type: ContentType::Json,
-            body: body.into(),
-            ..Self::default()
+            status: StatusCode::OK,
+            content_type,
+            fields: None,
+            body,
         }
     }
 
@@ -166,17 +165,9 @@ impl Response {
     }
 
     /// Whether the handler wants the connection closed.
+    #[inline]
     pub(crate) fn closes(&self) -> bool {
-        let Some(fields) = &self.fields else {
-            return false;
-        };
-        let mut options = fields.get_all(header::CONNECTION).iter();
-        options.any(|value| {
-            value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-        })
+        self.fields.as_deref().is_some_and(say_close)
     }
 
     /// `Content-Type`, if it is not in the map.
@@ -357,11 +348,18 @@ impl From<Response> for http::Response<Body> {
 }
 
 fn octets(body: Body) -> Response {
-    Response {
-        content_type: ContentType::Octets,
-        body,
-        ..Response::default()
-    }
+    Response::ok(ContentType::Octets, body)
+}
+
+#[inline(never)]
+fn say_close(fields: &HeaderMap) -> bool {
+    let mut options = fields.get_all(header::CONNECTION).iter();
+    options.any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 /// Reading by hand. `$call` is the system call that reads. A read that comes back short tells that there is no more; where it does not, `$most` is 0: only reads of fewer bytes
 /// than that are taken for short.
 macro_rules! impl_reading {
-    ($stream:ident, $call:literal $(, $most:literal)?) => {
+    ($stream:ident, $call:literal, $read:path $(, $most:literal)?) => {
         /// Reading by hand.
         impl $stream {
             /// Reads what is there; 0 is the end. Only the last task to call this, or another `poll_read_*`, is woken.
@@ -33,7 +33,7 @@ macro_rules! impl_reading {
             ) -> Poll<io::Result<usize>> {
                 let wanted = room.len()$(.min($most))?;
                 self.fd
-                    .poll_read_with(cx, wanted, |mut inner| inner.read(room))
+                    .poll_read_with(cx, wanted, |inner| $read(inner, room))
             }
 
             /// Reads what is there into several pieces of room, of which one call takes 1024; 0 is the end.
@@ -82,7 +82,7 @@ macro_rules! impl_reading {
             /// `WouldBlock` if there is nothing, after [`readable`](Self::readable) too, which only says that it is worth trying; else as for
             /// [`poll_read`](Self::poll_read).
             pub fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
-                self.fd.try_read(|mut inner| inner.read(room))
+                self.fd.try_read(|inner| $read(inner, room))
             }
 
             /// Reads what is there into several pieces of room, without waiting; 0 is the end.

@@ -274,7 +274,7 @@ impl Receiver {
     }
 }
 
-impl_reading!(Receiver, "read(2)");
+impl_reading!(Receiver, "read(2)", sys::read);
 impl_async_read!(Receiver, Receiver, |pipe| pipe);
 impl_async_read!(&Receiver, Receiver, |pipe| pipe);
 impl_descriptor!(Receiver);

@@ -62,7 +62,9 @@ pub(crate) use splice::{
     beyond_files, has_ended, is_exhausted, is_readable, is_writable, splice, splice_at,
 };
 pub(crate) use standard::{Standard, receive_now, send_now, standard};
-pub(crate) use transfer::{at_once, peek, receive, rooms_at_once, send, send_more, send_vectored};
+pub(crate) use transfer::{
+    at_once, peek, read, receive, rooms_at_once, send, send_more, send_vectored,
+};
 pub(crate) use unix::{
     NAME_BYTES_MAX, accept_unix, is_of_a_living_peer, peek_from, peer_cred, peer_pidfd, recv_from,
     send_to, try_lock, unix_connect, unix_local_addr, unix_peer_addr, unix_socket,

@@ -116,7 +116,7 @@ pub struct ResponseHead<'a> {
 
 impl ResponseHead<'_> {
     /// Appends the head, with the empty line that ends it, to `out`.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, standard: &StandardFields, out: &mut Vec<u8>) {
         match (self.status, self.fields, self.body) {
             (StatusCode::OK, None, BodyFraming::Length(length)) => {
@@ -136,11 +136,14 @@ impl ResponseHead<'_> {
                 let [tens, ones] = [length / 10, length % 10].map(|digit| b'0' + digit as u8);
                 out.extend_from_slice(&[tens, ones, b'\r', b'\n', b'\r', b'\n']);
             }
-            _ => {
-                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-                out.extend_from_slice(self.persistence.end(upgrades));
-            }
+            _ => self.encode_any_length(length, upgrades, out),
         }
+    }
+
+    #[inline(never)]
+    fn encode_any_length(&self, length: u64, upgrades: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        out.extend_from_slice(self.persistence.end(upgrades));
     }
 
     /// A head of any kind.

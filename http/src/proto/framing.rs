@@ -89,15 +89,22 @@ impl Framing {
     ///
     /// RFC 9112, sections 3.2, 6 and 9.3; RFC 9110, sections 7.2, 7.6.1, 7.8, 8.6 and 10.1.1.
     pub fn of(head: &RequestHead<'_>, body_max: u64) -> Result<Self, Refusal> {
-        if head.form() == TargetForm::Origin && plain_host(head).is_some_and(is_host) {
-            return Ok(Self {
-                body: BodyFraming::Length(0),
-                keep_alive: head.version() == Version::Http11,
-                expects_continue: false,
-                switch: None,
-            });
+        match Self::of_plain(head) {
+            Some(framing) => Ok(framing),
+            None => Self::of_any(head, body_max),
         }
-        Self::of_any(head, body_max)
+    }
+
+    /// The same of one of the plainest requests, which has no body; nothing of others.
+    #[inline]
+    pub(crate) fn of_plain(head: &RequestHead<'_>) -> Option<Self> {
+        let is_plain = head.form() == TargetForm::Origin && plain_host(head).is_some_and(is_host);
+        is_plain.then_some(Self {
+            body: BodyFraming::Length(0),
+            keep_alive: head.version() == Version::Http11,
+            expects_continue: false,
+            switch: None,
+        })
     }
 
     /// The same of a request that may be any.

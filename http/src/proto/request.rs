@@ -176,8 +176,20 @@ impl RequestParser {
         bytes: &[u8],
         slots: &mut [FieldSlot],
     ) -> Result<Option<Head>, Refusal> {
+        let mut head = Head::default();
+        Ok(self.parse_into(bytes, slots, &mut head)?.then_some(head))
+    }
+
+    /// The same, into a head that stays as it is when more bytes are needed.
+    #[inline]
+    pub(crate) fn parse_into(
+        &mut self,
+        bytes: &[u8],
+        slots: &mut [FieldSlot],
+        head: &mut Head,
+    ) -> Result<bool, Refusal> {
         self.best = self.best.known();
-        self.best.run(Parse(self, bytes, slots))
+        self.best.run(Parse(self, bytes, slots, head))
     }
 
     /// The same with these instructions; `None` if the processor does not have them.
@@ -188,7 +200,9 @@ impl RequestParser {
         bytes: &[u8],
         slots: &mut [FieldSlot],
     ) -> Option<Result<Option<Head>, Refusal>> {
-        simd::with(simd, Parse(self, bytes, slots))
+        let mut head = Head::default();
+        let parsed = simd::with(simd, Parse(self, bytes, slots, &mut head))?;
+        Some(parsed.map(|is_whole| is_whole.then_some(head)))
     }
 
     /// Whether anything but empty lines, and what may become one, has been seen.
@@ -224,18 +238,20 @@ impl RequestParser {
         level: L,
         bytes: &[u8],
         slots: &mut [FieldSlot],
-    ) -> Result<Option<Head>, Refusal> {
+        head: &mut Head,
+    ) -> Result<bool, Refusal> {
         let head_max = self.limits.head_bytes;
         let bytes = &bytes[..bytes.len().min(head_max)];
         let refusal = match self.lines(level, bytes, slots) {
             Ok(Read::Done(end)) => {
-                return Ok(Some(Head {
+                *head = Head {
                     line: self.line,
                     fields: self.fields.count() as u16,
                     len: end as u32,
-                }));
+                };
+                return Ok(true);
             }
-            Ok(Read::Open) if bytes.len() < head_max => return Ok(None),
+            Ok(Read::Open) if bytes.len() < head_max => return Ok(false),
             Ok(Read::Open) => Refusal::HeadTooLarge,
             Err(refusal) => refusal,
         };
@@ -373,14 +389,19 @@ fn spoken_version([a, b, c, d, e, f, g, h, minor, cr, lf]: [u8; 11]) -> Option<V
 }
 
 /// [`RequestParser::parse`] with its arguments.
-struct Parse<'a>(&'a mut RequestParser, &'a [u8], &'a mut [FieldSlot]);
+struct Parse<'a>(
+    &'a mut RequestParser,
+    &'a [u8],
+    &'a mut [FieldSlot],
+    &'a mut Head,
+);
 
 impl Job for Parse<'_> {
-    type Output = Result<Option<Head>, Refusal>;
+    type Output = Result<bool, Refusal>;
 
     #[inline(always)]
     fn run<L: Level>(self, level: L) -> Self::Output {
-        self.0.parse_at(level, self.1, self.2)
+        self.0.parse_at(level, self.1, self.2, self.3)
     }
 }
 
@@ -427,6 +448,13 @@ impl Head {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The version of the request.
+    #[must_use]
+    #[inline]
+    pub fn version(&self) -> Version {
+        self.line.version
     }
 
     /// Shows the head in the bytes and the table that it was parsed from.
@@ -492,8 +520,13 @@ impl<'b> RequestHead<'b> {
             TargetForm::Origin => ascii(
                 &self.bytes[usize::from(self.line.target_at)..usize::from(self.line.query_at)],
             ),
-            form => form.path(self.target()),
+            _ => self.path_of_any(),
         }
+    }
+
+    #[inline(never)]
+    fn path_of_any(&self) -> &'b str {
+        self.line.form.path(self.target())
     }
 
     /// What follows the first `?` of the target.

@@ -43,7 +43,7 @@ pub(crate) type Values = Vec<Range<usize>>;
 
 impl Found {
     /// Forgets it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.shape = None;
         if self.miss.is_some() {

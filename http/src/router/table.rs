@@ -243,16 +243,20 @@ impl Table {
         let route = &self.routes[number];
         if found.values.is_empty() {
             found.set_fixed();
-        } else {
-            found.set_shape(&self.shapes, route.shape);
-            if let Some(miss) = malformed(path, found) {
-                return missed(route.unhandled.as_ref(), miss, found);
-            }
+        } else if let Some(miss) = self.find_values(route, path, found) {
+            return missed(route.unhandled.as_ref(), miss, found);
         }
         match route.endpoint(method) {
             Some(endpoint) => Matched::Handler(endpoint),
             None => self.unhandled(route, method, found),
         }
+    }
+
+    /// What the parameters of a route stand for; an answer, if one cannot be decoded.
+    #[inline(never)]
+    fn find_values(&self, route: &Route, path: &str, found: &mut Found) -> Option<Miss> {
+        found.set_shape(&self.shapes, route.shape);
+        malformed(path, found)
     }
 
     /// The answer for a path that no route has.

@@ -243,10 +243,12 @@ impl<T: Transport> Future for Connection<T> {
         let this = &mut *self;
         this.seat.register(cx);
         this.moved = 0;
-        match this.seat.service.registry.phase() {
-            Phase::Serving | Phase::NotReady | Phase::LameDuck => {}
-            Phase::Draining => this.drain(),
-            Phase::Forced => return Poll::Ready(()),
+        let phase = this.seat.service.registry.phase();
+        if phase >= Phase::Draining {
+            if phase == Phase::Forced {
+                return Poll::Ready(());
+            }
+            this.drain();
         }
         for _ in 0..STEPS_MAX {
             let step = match this.step(cx) {

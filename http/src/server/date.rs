@@ -30,9 +30,11 @@ pub(crate) fn with_standard_fields<R>(
     now: Instant,
     f: impl FnOnce(&StandardFields) -> R,
 ) -> R {
-    CACHED.with_borrow_mut(|cached| match cached {
-        Some(cached) if cached.server == id && now < cached.until => f(&cached.fields),
-        _ => f(refresh_slow(cached, id, name, now)),
+    CACHED.with_borrow_mut(|cached| {
+        f(match cached {
+            Some(cached) if cached.server == id && now < cached.until => &cached.fields,
+            _ => refresh_slow(cached, id, name, now),
+        })
     })
 }
 

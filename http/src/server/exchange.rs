@@ -10,7 +10,7 @@ use super::open_files::OpenFiles;
 use crate::proto::framing::BodyFraming;
 use crate::proto::limits::FIELDS_MAX;
 use crate::proto::{
-    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser,
+    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser, Version,
 };
 use crate::request::BodyError;
 use crate::router::found::Found;
@@ -107,7 +107,7 @@ impl Exchange {
     }
 
     /// Gets ready for the next request, which begins where this one ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self) {
         self.parser.reset();
         self.found.clear();
@@ -119,20 +119,34 @@ impl Exchange {
     /// Parses on. `Ok(None)` when more bytes are needed.
     #[inline]
     pub(crate) fn parse(&mut self) -> Result<Option<Framing>, Refusal> {
-        let Some(head) = self.parser.parse(self.buffer.filled(), &mut self.slots)? else {
+        let filled = self.buffer.filled();
+        let parser = &mut self.parser;
+        if !parser.parse_into(filled, &mut self.slots, &mut self.head)? {
             return Ok(None);
+        }
+        let view = self.head.view(filled, &self.slots);
+        match view.method_bytes() {
+            b"GET" if self.method == Method::GET => {}
+            method => self.method = method_of(method),
+        }
+        let Some(framing) = Framing::of_plain(&view) else {
+            return self.frame_any().map(Some);
         };
-        self.head = head;
-        let view = self.head.view(self.buffer.filled(), &self.slots);
-        let framing = Framing::of(&view, self.limits.body_bytes)?;
-        self.method = method_of(view.method_bytes());
+        self.body.begin(0);
+        Ok(Some(framing))
+    }
+
+    /// A head that says something of a body, or of the connection.
+    #[inline(never)]
+    fn frame_any(&mut self) -> Result<Framing, Refusal> {
+        let framing = Framing::of_any(&self.view(), self.limits.body_bytes)?;
         match framing.body {
             BodyFraming::Length(length) => self.body.begin(length),
             BodyFraming::Chunked => self.body.begin_chunked(ChunkedDecoder::new(self.limits)),
             // Only a response ends with its connection; what follows an upgrade is none of the request.
             BodyFraming::UntilClose | BodyFraming::Tunnel => self.body.begin(0),
         }
-        Ok(Some(framing))
+        Ok(framing)
     }
 
     /// Whether the request that was refused is a HEAD, as far as one can tell.
@@ -149,6 +163,12 @@ impl Exchange {
     #[inline]
     pub(crate) fn view(&self) -> RequestHead<'_> {
         self.head.view(self.buffer.filled(), &self.slots)
+    }
+
+    /// The version of the request.
+    #[inline]
+    pub(crate) fn version(&self) -> Version {
+        self.head.version()
     }
 
     /// Looks for who answers it.
@@ -248,7 +268,7 @@ impl Exchange {
 }
 
 /// The method of these bytes, which are a token.
-#[inline]
+#[inline(never)]
 fn method_of(bytes: &[u8]) -> Method {
     if bytes == b"GET" {
         return Method::GET;

@@ -451,7 +451,7 @@ impl Source {
         let now = Instant::now();
         self.deadline.set(self.allowance.wait(now, self.rate));
         // The request may have moved to another task since.
-        self.deadline.poll_from_any_task(now, cx)
+        self.deadline.poll_from_any_task(cx)
     }
 }
 

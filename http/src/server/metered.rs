@@ -38,7 +38,7 @@ impl<S> Metered<S> {
 }
 
 impl<S: Transport> Transport for Metered<S> {
-    #[inline]
+    #[inline(always)]
     fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = self.stream.poll_read(cx, room);
         if let Poll::Ready(Ok(count)) = read {
@@ -57,7 +57,7 @@ impl<S: Transport> Transport for Metered<S> {
         read.map(|count| self.received(count))
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.stream.poll_write(cx, bytes);
         if let Poll::Ready(Ok(count)) = written {

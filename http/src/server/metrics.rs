@@ -143,16 +143,20 @@ impl Counting<'_> {
     pub(crate) fn took(&self, took: Took) {
         match took {
             Took::Untimed => self.like_the_last(),
-            Took::AtOnce(time) => {
-                let (bucket, nanos) = self.add_time(time);
-                self.set(|all| &all.last_bucket, bucket as u64);
-                self.set(|all| &all.last_nanos, nanos);
-                self.set(|all| &all.stands_for, TIMED_EVERY - 1);
-            }
+            Took::AtOnce(time) => self.like_the_next(time),
             Took::Waited(time) => {
                 self.add_time(time);
             }
         }
+    }
+
+    /// It stands for those that follow, too.
+    #[inline(never)]
+    fn like_the_next(&self, time: Duration) {
+        let (bucket, nanos) = self.add_time(time);
+        self.set(|all| &all.last_bucket, bucket as u64);
+        self.set(|all| &all.last_nanos, nanos);
+        self.set(|all| &all.stands_for, TIMED_EVERY - 1);
     }
 
     #[inline]
@@ -166,6 +170,7 @@ impl Counting<'_> {
     }
 
     /// Says in which bucket it is, and how many nanoseconds it has.
+    #[inline(never)]
     fn add_time(&self, time: Duration) -> (usize, u64) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BUCKETS.partition_point(|(most, _)| *most < nanos);

@@ -24,6 +24,7 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    #[cold]
     fn new() -> Box<Self> {
         Box::new(Self {
             exchange: Home::new(Exchange::new()),
@@ -40,6 +41,13 @@ impl Work {
         pooled.ok().flatten().unwrap_or_else(Self::new)
     }
 
+    /// Whether bytes have arrived that are not done with.
+    #[inline]
+    pub(crate) fn has_arrived(&mut self) -> bool {
+        let exchange = self.exchange.get_mut();
+        exchange.is_some_and(|exchange| !exchange.buffer.is_empty())
+    }
+
     /// Gives it back. What has grown too much of it is freed, and all of it if its exchange has, or is lent out.
     #[inline]
     pub(crate) fn give(mut self: Box<Self>) {
@@ -51,10 +59,9 @@ impl Work {
         if !is_whole {
             return;
         }
-        if self.slot.bytes() > SLOT_MAX_BYTES {
-            self.slot = FutureSlot::new();
+        if self.slot.bytes() > SLOT_MAX_BYTES || self.out.bytes.capacity() > OUT_MAX_BYTES {
+            self.shrink();
         }
-        self.out.bytes.shrink_to(OUT_MAX_BYTES);
         // A thread that is ending has no pool any more; the work is freed then.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
@@ -62,6 +69,14 @@ impl Work {
                 pool.push(self);
             }
         });
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        if self.slot.bytes() > SLOT_MAX_BYTES {
+            self.slot = FutureSlot::new();
+        }
+        self.out.bytes.shrink_to(OUT_MAX_BYTES);
     }
 
     /// Gives it back at the end of a connection, with whatever is in it.
@@ -127,11 +142,16 @@ impl Out {
     /// Adds the body of the response whose head was added last.
     #[inline]
     pub(crate) fn push_body(&mut self, body: Body) {
-        self.push_piece(body, b"");
+        debug_assert!(self.tail.is_none());
+        match body.into_static() {
+            Ok(bytes) if bytes.len() <= COPY_MAX_BYTES => self.bytes.extend_from_slice(bytes),
+            Ok(bytes) => self.push_piece(bytes.into(), b""),
+            Err(body) => self.push_piece(body, b""),
+        }
     }
 
     /// Adds bytes, and what stands behind them.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn push_piece(&mut self, piece: Body, end: &'static [u8]) {
         debug_assert!(self.tail.is_none());
         if piece.len() <= COPY_MAX_BYTES {

@@ -55,11 +55,11 @@ pub struct ChildStderr {
     fd: AsyncFd<File>,
 }
 
-impl_reading!(ChildStdout, "read(2)", 0);
+impl_reading!(ChildStdout, "read(2)", sys::read, 0);
 impl_async_read!(ChildStdout, ChildStdout, |pipe| pipe);
 impl_async_read!(&ChildStdout, ChildStdout, |pipe| pipe);
 impl_descriptor!(ChildStdout);
-impl_reading!(ChildStderr, "read(2)", 0);
+impl_reading!(ChildStderr, "read(2)", sys::read, 0);
 impl_async_read!(ChildStderr, ChildStderr, |pipe| pipe);
 impl_async_read!(&ChildStderr, ChildStderr, |pipe| pipe);
 impl_descriptor!(ChildStderr);

@@ -1,9 +1,13 @@
 //! How are bytes sent without a signal, and looked at without being taken?
+//!
+//! What is done for each request, one read and one write of a socket, is done by `syscall(2)`. The C library's functions of these names are points at which a thread can be cancelled, which no thread of
+//! Rust's is: to say so takes three quarters of their 59 instructions (glibc 2.36; callgrind, 2026).
 
 use socket2::SockRef;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr;
 
 /// How many pieces one `sendmsg(2)` or `readv(2)` takes: `UIO_MAXIOV`, see `readv(2)`.
 const PIECES_MAX: usize = 1024;
@@ -11,7 +15,20 @@ const PIECES_MAX: usize = 1024;
 /// Writes what fits; a peer that is gone is an error, never a signal.
 #[inline]
 pub(crate) fn send(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    SockRef::from(socket).send_with_flags(bytes, libc::MSG_NOSIGNAL)
+    let none = ptr::null::<libc::sockaddr>();
+    // SAFETY: the kernel reads as many bytes as are borrowed, and no address.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_sendto,
+            number_of(socket),
+            bytes.as_ptr(),
+            bytes.len(),
+            libc::c_long::from(libc::MSG_NOSIGNAL),
+            none,
+            0usize,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// The same, where more follows at once: the kernel may wait for that with a packet that is not full.
@@ -26,8 +43,38 @@ pub(crate) fn send_vectored(socket: &impl AsFd, pieces: &[IoSlice<'_>]) -> io::R
 }
 
 /// Reads what is there.
+#[inline]
 pub(crate) fn receive(socket: &impl AsFd, room: &mut [u8]) -> io::Result<usize> {
-    (&*SockRef::from(socket)).read(room)
+    let nobody = ptr::null_mut::<libc::sockaddr>();
+    // SAFETY: the kernel writes no more bytes than are borrowed, and no address.
+    let received = unsafe {
+        libc::syscall(
+            libc::SYS_recvfrom,
+            number_of(socket),
+            room.as_mut_ptr(),
+            room.len(),
+            0usize,
+            nobody,
+            nobody,
+        )
+    };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+/// Reads what is there, from something that may be no socket.
+#[inline]
+pub(crate) fn read<F>(fd: &F, room: &mut [u8]) -> io::Result<usize>
+where
+    for<'a> &'a F: Read,
+{
+    let mut fd = fd;
+    fd.read(room)
+}
+
+/// The descriptor, as wide as an argument of a system call.
+#[inline]
+fn number_of(socket: &impl AsFd) -> libc::c_long {
+    socket.as_fd().as_raw_fd().into()
 }
 
 /// Reads what is there, and leaves it there.
@@ -53,6 +100,25 @@ pub(crate) fn rooms_at_once<'a, 'b>(rooms: &'a mut [IoSliceMut<'b>]) -> &'a mut 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn sent_bytes_are_received_and_errors_told() {
+        let (here, there) = UnixStream::pair().expect("two sockets");
+        assert_eq!(send(&here, b"abc").expect("sent"), 3);
+        let mut room = [0; 2];
+        assert_eq!(receive(&there, &mut room).expect("received"), 2);
+        assert_eq!(room, *b"ab");
+        assert_eq!(receive(&there, &mut room).expect("received"), 1);
+        assert_eq!(room, *b"cb");
+        there.set_nonblocking(true).expect("a socket");
+        let nothing = receive(&there, &mut room).expect_err("there is nothing");
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        drop(here);
+        assert_eq!(receive(&there, &mut room).expect("the end"), 0);
+        let broken = send(&there, b"abc").expect_err("nobody reads");
+        assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe);
+    }
 
     #[test]
     fn a_call_takes_1024_pieces() {

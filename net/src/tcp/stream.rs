@@ -198,7 +198,7 @@ impl TcpStream {
     }
 }
 
-impl_reading!(TcpStream, "recv(2)");
+impl_reading!(TcpStream, "recv(2)", sys::receive);
 impl_writing!(TcpStream, "send(2)", sys::send, sys::send_vectored);
 impl_socket!(TcpStream);
 impl_ready!(TcpStream);

@@ -274,7 +274,7 @@ impl UnixStream {
     }
 }
 
-impl_reading!(UnixStream, "recv(2)", 0);
+impl_reading!(UnixStream, "recv(2)", sys::receive, 0);
 impl_writing!(UnixStream, "send(2)", sys::send, sys::send_vectored);
 impl_socket!(UnixStream);
 impl_ready!(UnixStream);

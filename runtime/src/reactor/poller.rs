@@ -297,21 +297,19 @@ impl Interest {
     }
 }
 
+#[inline]
 fn from_mio(event: &mio::event::Event) -> Events {
-    let is_error = event.is_error();
+    let error = Event::ERROR.when(event.is_error());
+    let read = Event::READY.when(event.is_readable());
+    let write = Event::READY.when(event.is_writable());
     Events {
-        read: Event {
-            is_ready: event.is_readable(),
-            is_closed: event.is_read_closed(),
-            is_error,
-            is_urgent: event.is_priority(),
-        },
-        write: Event {
-            is_ready: event.is_writable(),
-            is_closed: event.is_write_closed(),
-            is_error,
-            is_urgent: false,
-        },
+        read: read
+            .and(Event::CLOSED.when(event.is_read_closed()))
+            .and(Event::URGENT.when(event.is_priority()))
+            .and(error),
+        write: write
+            .and(Event::CLOSED.when(event.is_write_closed()))
+            .and(error),
     }
 }
 

@@ -53,13 +53,27 @@ pub(super) struct Readiness(AtomicUsize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen(usize);
 
-/// What an event says of one direction.
+/// What an event says of one direction: some of the bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) is_ready: bool,
-    pub(crate) is_closed: bool,
-    pub(crate) is_error: bool,
-    pub(crate) is_urgent: bool,
+pub(crate) struct Event(u8);
+
+impl Event {
+    pub(crate) const READY: Self = Self(READY as u8);
+    pub(crate) const CLOSED: Self = Self(CLOSED as u8);
+    pub(crate) const ERROR: Self = Self(ERROR as u8);
+    pub(crate) const URGENT: Self = Self(URGENT as u8);
+
+    /// This, if it is so; else nothing.
+    #[inline]
+    pub(crate) const fn when(self, is_so: bool) -> Self {
+        Self(self.0 * is_so as u8)
+    }
+
+    /// Both.
+    #[inline]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 impl Readiness {
@@ -70,11 +84,9 @@ impl Readiness {
 
     /// Takes in an event. True if there are waiters to be woken.
     #[must_use]
+    #[inline]
     pub(super) fn deliver(&self, event: Event, at: Stamp) -> bool {
-        let bit = |set: bool, bit: usize| if set { bit } else { 0 };
-        let end = bit(event.is_closed, CLOSED) | bit(event.is_error, ERROR);
-        let bits = bit(event.is_ready, READY) | end | bit(event.is_urgent, URGENT);
-        self.add(bits, Some(at))
+        self.add(event.0.into(), Some(at))
     }
 
     /// The runtime has ended: no event will come any more. True if there are waiters to be woken.
@@ -181,18 +193,8 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const DATA: Event = Event {
-        is_ready: true,
-        is_closed: false,
-        is_error: false,
-        is_urgent: false,
-    };
-    const END: Event = Event {
-        is_ready: true,
-        is_closed: true,
-        is_error: false,
-        is_urgent: false,
-    };
+    const DATA: Event = Event::READY;
+    const END: Event = Event::READY.and(Event::CLOSED);
 
     fn at(millis: u32) -> Stamp {
         Stamp::from_bits(millis).unwrap()
@@ -250,11 +252,7 @@ mod tests {
         let word = Readiness::new();
         let _ = word.deliver(DATA, at(1));
         assert!(word.look().unwrap().may_be_drained());
-        let urgent = Event {
-            is_urgent: true,
-            ..DATA
-        };
-        let _ = word.deliver(urgent, at(1));
+        let _ = word.deliver(DATA.and(Event::URGENT), at(1));
         let seen = word.look().unwrap();
         assert!(!seen.may_be_drained() && !seen.is_closed() && !seen.is_error());
         word.clear(seen);

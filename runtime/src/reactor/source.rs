@@ -155,6 +155,7 @@ impl Source {
     }
 
     /// Takes in an event that was found at this time; the wakers of who waited go into `ready`.
+    #[inline]
     pub(crate) fn deliver(&self, events: Events, at: Stamp, ready: &mut WakeBatch) {
         for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
             if event != Event::default() && side.readiness.deliver(event, at) {
@@ -232,14 +233,19 @@ impl Side {
             ready.push(waker);
         }
         if !waiters.others.is_empty() {
-            for (_, waker) in waiters.others.drain(..) {
-                ready.push(waker);
-            }
+            waiters.take_others(ready);
         }
     }
 }
 
 impl Waiters {
+    #[cold]
+    fn take_others(&mut self, ready: &mut WakeBatch) {
+        for (_, waker) in self.others.drain(..) {
+            ready.push(waker);
+        }
+    }
+
     fn new_id(&mut self) -> WaiterId {
         let id = self.next_id;
         self.next_id = WaiterId(id.0 + 1);
@@ -255,18 +261,8 @@ mod loom_tests {
     use crate::sys::sync::{Arc, thread};
 
     const DATA: Events = Events {
-        read: Event {
-            is_ready: true,
-            is_closed: false,
-            is_error: false,
-            is_urgent: false,
-        },
-        write: Event {
-            is_ready: false,
-            is_closed: false,
-            is_error: false,
-            is_urgent: false,
-        },
+        read: Event::READY,
+        write: Event::READY.when(false),
     };
 
     fn now() -> Stamp {

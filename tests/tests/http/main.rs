@@ -5,13 +5,13 @@
     reason = "clients are threads of their own"
 )]
 mod common;
+#[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
+mod computing;
 #[expect(
     clippy::disallowed_methods,
     reason = "clients are threads of their own"
 )]
 mod crowd;
-#[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
-mod computing;
 #[expect(clippy::disallowed_methods, reason = "tests measure in real time")]
 mod deadlines;
 mod drain;

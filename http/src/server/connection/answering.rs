@@ -39,7 +39,7 @@ impl<T: Transport> Connection<T> {
         self.current = Current {
             is_head: exchange.method == Method::HEAD,
             switch: framing.switch,
-            version: exchange.view().version(),
+            version: exchange.version(),
             keep_alive: framing.keep_alive,
             is_new: true,
             has_body: framing.body != BodyFraming::Length(0),
@@ -66,6 +66,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// The handler will read from the socket, or invite the client to send: what was answered before goes first.
+    #[inline(never)]
     fn begin_upload(&mut self, expects_continue: bool) -> Step {
         let _answer = self.conn.on(match expects_continue {
             false => Event::HeadOfBody,
@@ -122,13 +123,13 @@ impl<T: Transport> Connection<T> {
             Ok(Poll::Pending) => self.wait_for_handler(cx),
             Err(payload) => {
                 shield::discard(payload);
-                self.finish(failed())
+                self.finish_plain_slow(failed())
             }
         }
     }
 
     /// Sends what there is while the handler works: earlier answers, and what it needs to go on.
-    #[inline]
+    #[inline(never)]
     fn wait_for_handler(&mut self, cx: &mut Context<'_>) -> Step {
         if let (Some(invitation), Some(work)) = (&self.invitation, &mut self.work) {
             if invitation.take(cx.waker()) {
@@ -156,7 +157,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Sends what there is while it waits.
-    #[inline]
+    #[inline(never)]
     fn wait_with_flush(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Step {
         match self.poll_flush(cx) {
             Poll::Ready(Err(_)) => self.broken(),

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 
 impl<T: Transport> Connection<T> {
     /// Reads the rest of a body that its handler did not want.
+    #[inline(never)]
     pub(super) fn step_drain(&mut self, cx: &mut Context<'_>) -> Step {
         match self.poll_flush(cx) {
             Poll::Pending => return Step::Wait(WaitsFor::Room),
@@ -47,6 +48,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Sends the last response, says that there will be no more, and waits for the peer to have read it.
+    #[inline(never)]
     pub(super) fn step_linger(&mut self, cx: &mut Context<'_>) -> Step {
         match self.poll_flush(cx) {
             Poll::Pending => return Step::Wait(WaitsFor::Room),

@@ -3,7 +3,7 @@
 //! The response is added to what is to be sent; then the connection goes on with the next request, reads the rest of a body that
 //! nobody wanted, or ends.
 
-use super::{Connection, Current, Step};
+use super::{Connection, Step};
 use crate::proto::Version;
 use crate::proto::conn::{Event, State};
 use crate::proto::encode::{self, Persistence, ResponseHead};
@@ -12,8 +12,7 @@ use crate::response::{IntoResponse, Response};
 use crate::server::incoming::Rest;
 use crate::server::shutdown::Phase;
 use crate::server::transport::Transport;
-use crate::server::work::Work;
-use crate::server::{Service, date, overload};
+use crate::server::{date, overload};
 use filch::time::Instant;
 
 /// Most of an unread body that is read and dropped to keep the connection, in bytes. More is not worth the time: the
@@ -26,7 +25,7 @@ pub(super) const LINGER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 impl<T: Transport> Connection<T> {
     /// The handler has answered.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(&mut self, response: Response) -> Step {
         if !response.body().is_there()
             || response.status().is_informational()
@@ -37,9 +36,15 @@ impl<T: Transport> Connection<T> {
         self.finish_plain(response)
     }
 
+    /// A response whose body is there, off the common path.
+    #[cold]
+    pub(super) fn finish_plain_slow(&mut self, response: Response) -> Step {
+        self.finish_plain(response)
+    }
+
     /// A response whose body is there: adds it to what is to be sent.
-    #[inline]
-    pub(super) fn finish_plain(&mut self, response: Response) -> Step {
+    #[inline(always)]
+    fn finish_plain(&mut self, response: Response) -> Step {
         self.log(&response);
         self.account(&response);
         if let Some(invitation) = self.invitation.take() {
@@ -47,21 +52,11 @@ impl<T: Transport> Connection<T> {
         }
         let rest = self.settle();
         let keep_alive = self.may_stay(&response) && is_worth_reading(rest);
-        let now = Instant::recent();
-        let persistence = self.persistence(keep_alive);
+        let framing = BodyFraming::Length(response.body().len() as u64);
+        self.encode_head(&response, framing, self.persistence(keep_alive));
         let Some(work) = &mut self.work else {
             return self.broken();
         };
-        let framing = BodyFraming::Length(response.body().len() as u64);
-        encode_head(
-            &self.seat.service,
-            work,
-            &response,
-            framing,
-            persistence,
-            &self.current,
-            now,
-        );
         if !self.current.is_head && encode::may_have_body(response.status()) {
             work.out.push_body(response.into_body());
         }
@@ -69,7 +64,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// The response is complete: decides what comes next.
-    #[inline]
+    #[inline(always)]
     pub(super) fn complete(&mut self, keep_alive: bool, rest: Option<Rest>) -> Step {
         let exchange = self.work.as_mut().and_then(|work| work.exchange.get_mut());
         let mut is_quiet = false;
@@ -103,7 +98,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// What is known of the body of the request by the end of the response, or of its head.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note_body(&mut self, rest: Option<Rest>) {
         let is_expected = self.conn.state() == State::Expect;
         if is_expected && !matches!(rest, None | Some(Rest::Lost)) {
@@ -143,13 +138,40 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Adds the head of a response to what is to be sent.
+    #[inline(never)]
+    pub(super) fn encode_head(
+        &mut self,
+        response: &Response,
+        body: BodyFraming,
+        persistence: Persistence,
+    ) {
+        let Some(work) = &mut self.work else {
+            return;
+        };
+        let service = &self.seat.service;
+        let turned_away = self.current.rejected.map(|_| &*overload::FIELDS);
+        let head = ResponseHead {
+            status: response.status(),
+            content_type: response.content_type(),
+            fields: response.fields().or(turned_away),
+            body,
+            persistence,
+        };
+        let (name, now) = (service.name.as_ref(), Instant::recent());
+        date::with_standard_fields(service.id, name, now, |standard| {
+            head.encode(standard, &mut work.out.bytes);
+        });
+    }
+
     /// Answers a request that cannot be served, and sees to the end of the connection.
     #[cold]
     pub(super) fn refuse(&mut self, refusal: impl IntoResponse) -> Step {
         let response = refusal.into_response();
         self.log(&response);
-        self.account(&response);
-        let now = Instant::recent();
+        self.account_slow(&response);
+        let framing = BodyFraming::Length(response.body().len() as u64);
+        self.encode_head(&response, framing, Persistence::Close);
         let Some(work) = &mut self.work else {
             return self.broken();
         };
@@ -157,16 +179,6 @@ impl<T: Transport> Connection<T> {
             .exchange
             .get_mut()
             .is_some_and(|exchange| exchange.refused_a_head());
-        let framing = BodyFraming::Length(response.body().len() as u64);
-        encode_head(
-            &self.seat.service,
-            work,
-            &response,
-            framing,
-            Persistence::Close,
-            &self.current,
-            now,
-        );
         if !is_head {
             work.out.push_body(response.into_body());
         }
@@ -184,27 +196,4 @@ pub(super) fn is_worth_reading(rest: Option<Rest>) -> bool {
         Some(Rest::Bytes(count)) => count <= DISCARD_MAX_BYTES,
         Some(Rest::Lost) | None => false,
     }
-}
-
-#[inline]
-pub(super) fn encode_head(
-    service: &Service,
-    work: &mut Work,
-    response: &Response,
-    framing: BodyFraming,
-    persistence: Persistence,
-    current: &Current,
-    now: Instant,
-) {
-    let turned_away = current.rejected.map(|_| &*overload::FIELDS);
-    let head = ResponseHead {
-        status: response.status(),
-        content_type: response.content_type(),
-        fields: response.fields().or(turned_away),
-        body: framing,
-        persistence,
-    };
-    date::with_standard_fields(service.id, service.name.as_ref(), now, |standard| {
-        head.encode(standard, &mut work.out.bytes)
-    });
 }

@@ -21,7 +21,7 @@ impl<T: Transport> Connection<T> {
             .work
             .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
         let is_full = work.out.is_full() || self.conn.is_batch_full();
-        if !is_full {
+        if !is_full && work.has_arrived() {
             if let Some(step) = self.take_request(cx) {
                 return step;
             }
@@ -36,7 +36,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// The next request, if it is there: the step that it comes to.
-    #[inline]
+    #[inline(never)]
     fn take_request(&mut self, cx: &mut Context<'_>) -> Option<Step> {
         let work = self.work.as_mut()?;
         let exchange = work.exchange.get_mut()?;

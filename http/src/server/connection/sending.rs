@@ -12,7 +12,14 @@ impl<T: Transport> Connection<T> {
     /// Sends everything that is to be sent.
     #[inline]
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_send::<false>(cx)
+        match &self.work {
+            Some(work) if !work.out.is_empty() => self.poll_send::<false>(cx),
+            Some(_) => {
+                self.conn.sent();
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     /// The same before the kernel sends a file: the head of that and its first bytes are to be one packet.
@@ -21,7 +28,7 @@ impl<T: Transport> Connection<T> {
         self.poll_send::<true>(cx)
     }
 
-    #[inline]
+    #[inline(never)]
     fn poll_send<const FILE_FOLLOWS: bool>(
         &mut self,
         cx: &mut Context<'_>,

@@ -6,7 +6,7 @@
 //! A body that fails, panics, or ends before its announced length is never passed off as whole: the connection is cut, in a way that
 //! the client notices, and the operator is told. What a body has beyond its length is not sent.
 
-use super::finishing::{encode_head, is_worth_reading};
+use super::finishing::is_worth_reading;
 use super::logging::Entry;
 use super::reading::take_work;
 use super::waiting::WaitsFor;
@@ -26,7 +26,6 @@ use crate::server::incoming::Rest;
 use crate::server::shield;
 use crate::server::transport::Transport;
 use bytes::Bytes;
-use filch::time::Instant;
 use std::io;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,7 +75,7 @@ impl<T: Transport> Connection<T> {
                 None
             }
         };
-        self.account(&response);
+        self.account_slow(&response);
         let rest = self.settle();
         self.close_invitation(rest);
         let framing = match (response.body().length(), self.current.version) {
@@ -92,19 +91,9 @@ impl<T: Transport> Connection<T> {
             && !ends_with_it
             && rest.is_none_or(|it| is_worth_reading(Some(it)));
         let persistence = self.persistence(keep_alive);
-        let now = Instant::recent();
-        let work = self
-            .work
+        self.work
             .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
-        encode_head(
-            &self.seat.service,
-            work,
-            &response,
-            framing,
-            persistence,
-            &self.current,
-            now,
-        );
+        self.encode_head(&response, framing, persistence);
         let Later::Pieces(pieces) = response.into_body().into_later() else {
             return self.broken();
         };
@@ -147,6 +136,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Sends more of the body.
+    #[inline(never)]
     pub(super) fn step_stream(&mut self, cx: &mut Context<'_>) -> Step {
         let Following::Body(mut outgoing) = std::mem::take(&mut self.following) else {
             return self.broken();

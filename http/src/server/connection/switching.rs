@@ -4,7 +4,6 @@
 //! that is sent, and the future that serves the other protocol is polled in place of all else, until it ends.
 
 use super::answering::failed;
-use super::finishing::encode_head;
 use super::waiting::WaitsFor;
 use super::{Connection, Following, Step};
 use crate::body::Later;
@@ -16,7 +15,6 @@ use crate::server::incoming::Rest;
 use crate::server::shield;
 use crate::server::transport::Transport;
 use crate::server::upgraded::{Serving, Upgraded};
-use filch::time::Instant;
 use http::{StatusCode, header};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,13 +39,13 @@ impl<T: Transport> Connection<T> {
         match (wanted, response.body().is_switch()) {
             (None, false) if response.status().is_informational() => {
                 // It answers nothing: the client would take the next answer for this request.
-                self.finish_plain(failed())
+                self.finish_plain_slow(failed())
             }
-            (None, false) if response.body().is_there() => self.finish_plain(response),
+            (None, false) if response.body().is_there() => self.finish_plain_slow(response),
             (None, false) => self.begin_stream(response),
             (Some(wanted), true) if self.current.switch == Some(wanted) => self.switch(response),
-            (Some(Switch::Upgrade), true) => self.finish_plain(upgrade_required(response)),
-            _ => self.finish_plain(failed()),
+            (Some(Switch::Upgrade), true) => self.finish_plain_slow(upgrade_required(response)),
+            _ => self.finish_plain_slow(failed()),
         }
     }
 
@@ -55,16 +53,15 @@ impl<T: Transport> Connection<T> {
     fn switch(&mut self, response: Response) -> Step {
         // A request that its handler has kept has what follows it.
         let Some(exchange) = self.work.as_mut().and_then(|work| work.exchange.get_mut()) else {
-            return self.finish_plain(failed());
+            return self.finish_plain_slow(failed());
         };
         if !exchange.body.is_at_end() {
-            return self.finish_plain(failed());
+            return self.finish_plain_slow(failed());
         }
         self.log(&response);
-        self.account(&response);
+        self.account_slow(&response);
         let rest = self.settle();
         debug_assert_eq!(rest, Some(Rest::None));
-        let now = Instant::recent();
         let Some(work) = &mut self.work else {
             return self.broken();
         };
@@ -73,15 +70,7 @@ impl<T: Transport> Connection<T> {
         };
         let ahead = exchange.buffer.filled().to_vec();
         exchange.buffer.clear();
-        encode_head(
-            &self.seat.service,
-            work,
-            &response,
-            BodyFraming::Tunnel,
-            Persistence::KeepAlive,
-            &self.current,
-            now,
-        );
+        self.encode_head(&response, BodyFraming::Tunnel, Persistence::KeepAlive);
         let Later::Switch(switch) = response.into_body().into_later() else {
             return self.broken();
         };
@@ -105,6 +94,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Lets the other protocol go on, once the head of the response is sent.
+    #[inline(never)]
     pub(super) fn step_switched(&mut self, cx: &mut Context<'_>) -> Step {
         if self.work.is_some() {
             match self.poll_flush(cx) {

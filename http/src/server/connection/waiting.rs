@@ -43,6 +43,10 @@ pub(super) enum WaitsFor {
 /// anything has come by then, and it leaves most of the time for draining to the answers.
 const DRAIN_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How far a recent time may lie behind the present, as a rule ([`Instant::recent`]): so much longer may a client take for its next request, that it does not have less than it was
+/// promised.
+const RECENT_LAG: Duration = Duration::from_millis(5);
+
 impl WaitsFor {
     /// Whether there is one time for all of it, however much comes meanwhile.
     fn is_one(self) -> bool {
@@ -70,21 +74,31 @@ impl<T: Transport> Connection<T> {
     /// Waits, but no longer than is allowed. Ready when that time is over.
     #[inline]
     pub(super) fn poll_deadline(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Poll<()> {
-        // Not a recent one: a timer that has gone off on another worker would be taken for one that is still armed.
-        let now = Instant::now();
         let goes_on = waits_for == self.waits_for && (waits_for.is_one() || self.moved == 0);
         if !goes_on {
             self.waits_for = waits_for;
-            match self.due(waits_for, now) {
+            match self.due(waits_for) {
                 Some(due) => self.deadline.set(due),
                 None => self.deadline.clear(),
             }
         }
-        self.deadline.poll(now, cx)
+        self.deadline.poll(cx)
     }
 
     #[inline]
-    fn due(&mut self, waits_for: WaitsFor, now: Instant) -> Option<Instant> {
+    fn due(&mut self, waits_for: WaitsFor) -> Option<Instant> {
+        match waits_for {
+            // Once for each request: without a look at the clock.
+            WaitsFor::Request => {
+                Some(Instant::recent() + self.seat.service.timeouts.keep_alive + RECENT_LAG)
+            }
+            _ => self.due_slow(waits_for),
+        }
+    }
+
+    #[inline(never)]
+    fn due_slow(&mut self, waits_for: WaitsFor) -> Option<Instant> {
+        let now = Instant::now();
         let timeouts = &self.seat.service.timeouts;
         match timeouts.of(waits_for) {
             Some(timeout) if waits_for.is_of_first_head() && self.seat.is_guest() => {
