@@ -104,7 +104,7 @@ impl Ask {
         }
     }
 
-    /// A body that does not end; if it shall not be quiet, then one whose client need not break off to be missed.
+    /// A body that does not end. One that is loud is sent on and on, so that its client is missed when it goes, and not only when it breaks off.
     pub(crate) fn without_end(random: &mut Random, id: u64, is_loud: bool) -> Self {
         let paths = ["/events", "/endless", "/quiet"];
         let path = paths[random.below(if is_loud { 2 } else { 3 })];

@@ -128,12 +128,11 @@ impl Ledger {
 
     /// Waits until a server has nothing to do any more, and compares what it has counted.
     pub(crate) fn compare(&self, monitor: &Monitor) {
-        self.begun.wait_until_all_gone();
-        eventually("no connection is open", || {
+        let text = eventually("no connection is open", || {
             let text = monitor.text();
-            (sum(&text, "filch_http_connections") == 0).then_some(())
+            (sum(&text, "filch_http_connections") == 0).then(|| monitor.text())
         });
-        let text = monitor.text();
+        self.begun.wait_until_all_gone();
         let of = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
         assert_eq!(sum(&text, "filch_http_requests_in_handlers"), 0);
         assert_eq!(sum(&text, "filch_http_requests_queued"), 0);

@@ -130,6 +130,7 @@ impl Soak {
         drop(proxy);
         self.patient.ledger.passes_on(faulty);
         for (name, host) in [("patient", &self.patient), ("strict", &self.strict)] {
+            self.rt.block_on(host.accept_all()).unwrap();
             host.ledger.compare(&host.monitor);
             let (answered, left) = host.ledger.close();
             println!("{name}: answered {answered}, may have been left {left}");

@@ -13,6 +13,7 @@ use filch_http::{
     Response, Router, Server, Sse, StaticFiles, Timeouts, Upgraded,
 };
 use filch_tests::drops::Tracked;
+use filch_tests::soak::connect;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt, stream};
 use std::convert::Infallible;
 use std::future::{Ready, pending};
@@ -113,6 +114,17 @@ impl Host {
             stop,
             serving,
         }
+    }
+
+    /// Waits until all have been accepted who are in the kernel's queue, by being the last in it.
+    pub(crate) async fn accept_all(&self) -> io::Result<()> {
+        let mut stream = connect(self.addr).await?;
+        self.ledger.connects();
+        let request = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        // A strict one may be tired of it by now, which is as good.
+        let _may_be_refused = stream.write_all(request).await;
+        let _may_be_reset = stream.read_to_end(&mut Vec::new()).await;
+        Ok(())
     }
 
     /// It ends, and has nobody to wait for.
