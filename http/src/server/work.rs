@@ -92,7 +92,7 @@ impl Work {
     }
 }
 
-/// Most works that a thread keeps, of about 20 KiB each: as many as are taken at once in a round of ready connections
+/// Most works that a thread keeps, of about 20 KiB each where answers are small, of 100 KiB at most: as many as are taken at once in a round of ready connections
 /// whose handlers wait for something.
 const POOL_MAX: usize = 64;
 
