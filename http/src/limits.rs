@@ -186,7 +186,7 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub struct Timeouts {
     /// From the first byte of a head to its last, from [`HEADER_TIMEOUT`]; then 408.
     pub header: Duration,
-    /// From one request to the next, from [`KEEP_ALIVE_TIMEOUT`]; then the connection closes. For the first request there is the time of a head at least. Zero closes after each response.
+    /// From one request to the next, from [`KEEP_ALIVE_TIMEOUT`]; then the connection closes, or 5 ms later. For the first request there is the time of a head at least. Zero closes after each response.
     pub keep_alive: Duration,
     /// That a body may be waited for, from [`BODY_TIMEOUT`]; then 408. Each byte that comes gives back the time that it takes at the least rate ([`Limits::body_rate`]), so that it is the time for which
     /// nothing may come, and the grace of a client that is too slow. Also for all that is left of a body whose handler did not want it; then the connection closes.

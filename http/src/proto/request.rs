@@ -514,19 +514,14 @@ impl<'b> RequestHead<'b> {
     /// The path of the target, still encoded: `/` where an absolute target has none, `*` for the asterisk, empty for
     /// an authority.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn path(&self) -> &'b str {
         match self.line.form {
             TargetForm::Origin => ascii(
                 &self.bytes[usize::from(self.line.target_at)..usize::from(self.line.query_at)],
             ),
-            _ => self.path_of_any(),
+            _ => path_of_any(self.line, self.bytes),
         }
-    }
-
-    #[inline(never)]
-    fn path_of_any(&self) -> &'b str {
-        self.line.form.path(self.target())
     }
 
     /// What follows the first `?` of the target.
@@ -575,6 +570,13 @@ impl<'b> RequestHead<'b> {
     ) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + use<'b> {
         fields::shown_of(self.bytes, self.slots, initials)
     }
+}
+
+/// By values, so that who asks for the path of a plain target needs no place for a whole head.
+#[inline(never)]
+fn path_of_any(line: RequestLine, bytes: &[u8]) -> &str {
+    let target = usize::from(line.target_at)..usize::from(line.target_end);
+    line.form.path(ascii(&bytes[target]))
 }
 
 impl fmt::Debug for RequestHead<'_> {

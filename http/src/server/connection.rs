@@ -17,7 +17,7 @@
 //! | `ending` | how does a connection end so that the last answer is read? |
 //! | `waiting` | how long may it wait for what? |
 //!
-//! What the fast path is made of: one read and one write for a batch of requests, no timer armed or cancelled
+//! What the fast path is made of: one read and one write for a batch of requests, no timer armed or cancelled and no look at the clock
 //! ([`Deadline`]), no allocation ([`Work`] is pooled, the handler's future lives in its slot), no write interest before
 //! a write has failed.
 //!

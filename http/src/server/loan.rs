@@ -74,11 +74,12 @@ impl<T> Home<T> {
     /// The value, if it is at home.
     #[inline]
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        let shared = self.shared();
         // ORDERING: Acquire, partner of the Release in `Loan::drop`: what the borrower wrote is seen.
-        if self.shared().state.load(Ordering::Acquire) != HOME {
+        if shared.state.load(Ordering::Acquire) != HOME {
             return None;
         }
-        let value = self.shared().value.get();
+        let value = shared.value.get();
         // SAFETY: at HOME the value is the home's, which is borrowed mutably as long as the result lives.
         Some(unsafe { &mut *value })
     }

@@ -227,6 +227,7 @@ impl Side {
         Poll::Pending
     }
 
+    #[inline(always)]
     fn take_waiters(&self, ready: &mut WakeBatch) {
         let mut waiters = self.waiters.lock();
         if let Some(waker) = waiters.poller.take() {
