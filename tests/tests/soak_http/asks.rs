@@ -235,8 +235,8 @@ impl Ask {
     /// A request with a body, which is sent in one of the forms that there are.
     fn sent(random: &mut Random, id: u64, path: &str, sent: &[u8], body: Body) -> Self {
         let is_chunked = random.below(2) == 0;
-        // Whoever is not read is not invited either.
-        let expects = path != "/ignore" && random.below(4) == 0;
+        // Whoever is not read is not invited either, nor who has nothing to send (RFC 9110, section 10.1.1).
+        let expects = path != "/ignore" && !sent.is_empty() && random.below(4) == 0;
         let mut bytes = format!("POST {path}?id={id} HTTP/1.1\r\nHost: a\r\n").into_bytes();
         if expects {
             bytes.extend(b"Expect: 100-continue\r\n");
