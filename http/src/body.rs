@@ -152,7 +152,7 @@ impl Body {
     ///
     /// # Units and limits
     ///
-    /// 128 KiB are sent at a time; for a file that is not in memory, the disk holds up the worker for as long as that takes.
+    /// A megabyte at most is sent at a time; for a file that is not in memory, the disk holds up the worker for as long as that takes.
     /// A file that has become shorter meanwhile cuts the connection.
     ///
     /// # Examples

@@ -24,7 +24,7 @@
 //! Nothing is left unsent when the task waits: neither for the next request, nor for a handler, nor for a body.
 //!
 //! What a client can make a connection hold: a head and what was read with it (128 KiB at most, 16 KiB unless the head is longer), answers
-//! of 64 KiB and one more, and of a body in pieces one piece beside that. A connection that waits for a request, or for a
+//! of 64 KiB and one more, and of a body in pieces one piece beside that, of 256 KiB at most while its client sends fast, else 64. A connection that waits for a request, or for a
 //! body that has nothing to send yet, holds nothing but this.
 
 mod admitting;

@@ -45,6 +45,8 @@ pub(crate) struct Incoming {
     failure: Option<BodyError>,
     /// Room for a piece that is read to be kept.
     spare: Vec<u8>,
+    /// How often that room has been doubled.
+    doubled: u32,
 }
 
 struct Source {
@@ -76,8 +78,10 @@ pub(crate) enum Rest {
 const APPEND_MIN_BYTES: usize = 64 * 1024;
 const APPEND_MAX_BYTES: usize = 1024 * 1024;
 
-/// Room for a piece that is read to be kept, in bytes: as much as a response sends at once.
-const PIECE_BYTES: usize = 64 * 1024;
+/// Least and most room for a piece that is read to be kept, in bytes. It begins with the least, is twice as much whenever the client has filled it, and the least again when the client is waited for: so only
+/// who sends fast has much. With pieces of 64 KiB alone an echoed megabyte cost half as much again.
+const PIECE_MIN_BYTES: usize = 64 * 1024;
+const PIECE_MAX_BYTES: usize = 256 * 1024;
 
 /// Least data that is read around the buffer, in bytes: below it a copy is cheaper than another call.
 const DIRECT_MIN_BYTES: u64 = 8 * 1024;
@@ -90,6 +94,7 @@ impl Incoming {
         self.decoded = 0;
         self.chunks = None;
         self.failure = None;
+        self.doubled = 0;
     }
 
     /// A chunked body begins.
@@ -311,11 +316,15 @@ impl Incoming {
             return Poll::Ready(Ok(Bytes::copy_from_slice(&buffer.filled()[range])));
         }
         let mut room = std::mem::take(&mut self.spare);
-        room.resize(wanted.min(PIECE_BYTES), 0);
+        let most = PIECE_MAX_BYTES.min(PIECE_MIN_BYTES << self.doubled);
+        room.resize(wanted.min(most), 0);
         match self.poll_source(&mut room, cx) {
             Poll::Ready(count) => {
                 let count = count?;
                 self.took(count);
+                if count == most && most < PIECE_MAX_BYTES {
+                    self.doubled += 1;
+                }
                 if count < room.len() / 2 {
                     // It would keep memory that it does not need, and new room would be made for the next.
                     let piece = Bytes::copy_from_slice(&room[..count]);
@@ -326,7 +335,10 @@ impl Incoming {
                 Poll::Ready(Ok(room.into()))
             }
             Poll::Pending => {
-                self.spare = room;
+                self.doubled = 0;
+                if room.len() <= PIECE_MIN_BYTES {
+                    self.spare = room;
+                }
                 Poll::Pending
             }
         }

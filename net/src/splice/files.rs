@@ -18,8 +18,9 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
-/// How many bytes of a file one system call is given, at most: what a slow disk can hold up a worker for.
-pub const STEP_BYTES: usize = 128 * 1024;
+/// How many bytes of a file one system call is given, at most: what a slow disk can hold up a worker for. What is behind the last of a call's bytes is pushed out at once and wakes the receiver: with an eighth of this
+/// a file of 10 MiB cost two and a half times the processor time.
+pub const STEP_BYTES: usize = 1024 * 1024;
 
 /// After so many bytes a transfer lets others have their turn. A guess: some 100 us of copying.
 const TURN_BYTES: u64 = 1 << 20;
