@@ -3,7 +3,7 @@
 //! The first byte of the input says in how many pieces the rest arrives, the next ones say where they end. A client sends all at once, another one
 //! piece by piece; both then send no more, and read to the end. Both must get the same answers, but for the date and for interim responses, which are for those whose body has not come
 //! yet; each connection must end, and not by a reset. The handlers read bodies whole and in pieces, and echo them, so that bytes of one request which are taken for another's show.
-//! Where a body is broken, who has sent it at once may be refused, and another one have an answer from a handler that did not read so far; what follows is never served.
+//! Where a body is broken, who has sent it at once may be refused, and another one have an answer from a handler that did not read so far; what follows such a refusal is not compared.
 #![no_main]
 
 use filch::runtime::{Builder, Runtime};
