@@ -48,7 +48,14 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 fn lines(line: &str) -> Vec<String> {
-    let output = run(line);
+    let mut output = run(line);
+    // Where others keep the cores for long, the server is overloaded and says so, and a comparison is right to end then.
+    for _ in 0..4 {
+        if !text(&output.stderr).contains("under load: an answer is 503") {
+            break;
+        }
+        output = run(line);
+    }
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     text(&output.stdout).lines().map(str::to_owned).collect()
 }

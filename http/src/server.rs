@@ -1,11 +1,12 @@
 //! How does one run a server?
 //!
-//! [`Server`] holds listeners and what all their connections share ([`Service`]). Its future accepts and starts a task
-//! per connection; when it is told to stop it drains them ([`shutdown`]).
+//! [`Server`] holds listeners and what all their connections share ([`Service`]). A task accepts, and starts one
+//! per connection; when the server's future is told to stop it drains them ([`shutdown`]).
 //!
 //! | file | question |
 //! |---|---|
 //! | [`listener`] | where do connections come from, and what if one cannot be accepted? |
+//! | [`accepting`] | who accepts them, and until when? |
 //! | [`census`], [`descriptors`] | who may come in? |
 //! | [`open_files`] | how many files may be open to be sent? |
 //! | [`connection`] | how is one connection served? |
@@ -28,6 +29,7 @@
 //! | [`shutdown`], [`drain`] | how does a server end? |
 //! | [`transport`] | what is wanted of a stream? |
 
+pub(crate) mod accepting;
 pub(crate) mod admission;
 pub(crate) mod allowance;
 pub(crate) mod asked;
@@ -526,11 +528,7 @@ impl Server {
             room,
             exempt: self.exempt,
         };
-        Part {
-            listeners: self.listeners,
-            host: Arc::new(service),
-            end,
-        }
+        Part::new(self.listeners, Arc::new(service), end)
     }
 }
 

@@ -104,9 +104,9 @@ mod tests {
                 filch::yield_now().await;
             }
         });
-        for _ in 0..3 {
-            assert!(!is_quiet(&rt.metrics()));
-        }
+        // A machine that is overloaded may let the loop rest for an interval, not for many.
+        let noticed = (0..10).filter(|_| !is_quiet(&rt.metrics())).count();
+        assert!(noticed >= 5, "noticed {noticed} times");
         is_over.store(true, Ordering::SeqCst);
         rt.block_on(looping).unwrap();
     }

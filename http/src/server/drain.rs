@@ -1,17 +1,19 @@
 //! Who takes a server from one phase to the next?
 //!
-//! [`live`], the whole life of a server from the first connection to the last, by the table of [`shutdown`](super::shutdown). It is one future that starts a task for each connection and is polled by
-//! whoever called [`serve`](crate::Server::serve): it needs no worker, each of which may be busy in a handler when the time to end has come.
+//! [`live`], the whole life of a server from the first connection to the last, by the table of [`shutdown`](super::shutdown). It is one future that is polled by whoever called
+//! [`serve`](crate::Server::serve): it needs no worker, each of which may be busy in a handler when the time to end has come. Until then a task [accepts](super::accepting).
 //!
 //! The admin listener has a server of its own inside this one, which begins before and ends after it.
 
-use super::listener::{Host, Listener, RETRY, accept_all, accept_last};
+use super::accepting::Accepting;
+use super::listener::{Host, Listener, RETRY, accept_last};
 use super::shutdown::{Phase, Registry};
 use filch::sync::CancellationToken;
 use filch::time::{Duration, sleep};
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 /// How a server ended.
@@ -68,14 +70,15 @@ impl Default for Phases {
 
 /// Some listeners, who serves what they accept, and the books of that.
 pub(crate) struct Part<H> {
-    pub(crate) listeners: Vec<Listener>,
+    accepting: Option<Accepting>,
+    listeners: Arc<[Listener]>,
     pub(crate) host: H,
-    pub(crate) end: EndOnDrop,
+    end: EndOnDrop,
 }
 
 /// Begins to drain, also when the future of a server is dropped.
 pub(crate) struct EndOnDrop {
-    pub(crate) registry: std::sync::Arc<Registry>,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) draining: CancellationToken,
 }
 
@@ -93,14 +96,26 @@ impl Drop for EndOnDrop {
     }
 }
 
-impl<H: Host> Part<H> {
+impl<H: Host + Clone + 'static> Part<H> {
+    /// Begins to accept.
+    pub(crate) fn new(listeners: Vec<Listener>, host: H, end: EndOnDrop) -> Self {
+        let listeners = Arc::from(listeners);
+        Self {
+            accepting: Accepting::from(Arc::clone(&listeners), host.clone()),
+            listeners,
+            host,
+            end,
+        }
+    }
+
     /// Accepts until that is not possible any more.
-    async fn accept(&self) -> io::Error {
-        accept_all(&self.listeners, &self.host).await
+    async fn accept(&mut self) -> io::Error {
+        Accepting::failure(&mut self.accepting).await
     }
 
     /// Takes in who waits to be accepted, closes the listeners, and waits for the last connection to go; when `end` is ready, it cuts off what is left.
     async fn drain_until(&mut self, end: impl Future<Output = ()>) -> Drained {
+        self.accepting = None;
         let mut is_all = accept_last(&self.listeners, &self.host);
         self.end.drain();
         let registry = &self.end.registry;
@@ -113,13 +128,13 @@ impl<H: Host> Part<H> {
                 }
                 is_all = accept_last(&self.listeners, &self.host) || have_all_gone;
             }
-            self.listeners.clear();
+            self.listeners = Arc::default();
             poll_fn(|cx| registry.poll_empty(cx)).await;
         };
         if until(end, empty).await.is_some() {
             return Drained::Clean;
         }
-        self.listeners.clear();
+        self.listeners = Arc::default();
         let left = registry.unanswered();
         registry.advance(Phase::Forced);
         match left {
@@ -130,7 +145,7 @@ impl<H: Host> Part<H> {
 }
 
 /// Serves until `stop` is ready, then ends phase by phase; `force` goes to the last one at once. A listener that fails, of whichever part, ends the server too, since it would be alive only in part.
-pub(crate) async fn live<H: Host>(
+pub(crate) async fn live<H: Host + Clone + 'static>(
     mut main: Part<H>,
     mut admin: Part<H>,
     phases: Phases,
@@ -208,7 +223,6 @@ mod tests {
     use super::super::listener::Arrival;
     use super::*;
     use std::future::{pending, ready};
-    use std::sync::Arc;
 
     fn poll<F: Future>(future: F) -> Poll<F::Output> {
         pin!(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
@@ -224,6 +238,7 @@ mod tests {
         assert!(poll(beside(pending::<()>(), ready(2))).is_pending());
     }
 
+    #[derive(Clone)]
     struct Nobody;
 
     impl Host for Nobody {
@@ -238,14 +253,11 @@ mod tests {
         if is_in_use {
             registry.enter(None, &Room::ENDLESS).expect("there is room");
         }
-        Part {
-            listeners: Vec::new(),
-            host: Nobody,
-            end: EndOnDrop {
-                registry,
-                draining: CancellationToken::new(),
-            },
-        }
+        let end = EndOnDrop {
+            registry,
+            draining: CancellationToken::new(),
+        };
+        Part::new(Vec::new(), Nobody, end)
     }
 
     /// Whichever part has a connection that stays: a server that is told to end at once waits for none.
