@@ -121,7 +121,8 @@ fn a_driver_that_cannot_be_had_is_the_error_of_the_build() {
 fn time_stands_still_until_the_clock_is_told() {
     let clock = Arc::new(ManualClock::new());
     let rt = without_io(1).clock(clock.clone()).build().unwrap();
-    let sleeping = rt.spawn(sleep(HOUR));
+    // Made there: outside, the machine's clock says when an hour is over.
+    let sleeping = rt.spawn(async { sleep(HOUR).await });
     let nudge = || rt.block_on(rt.spawn(crate::yield_now())).unwrap();
     for _ in 0..10 {
         nudge();
