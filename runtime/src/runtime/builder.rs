@@ -133,7 +133,7 @@ impl Builder {
 
     /// The most spare workers; 0 for none.
     ///
-    /// A spare worker runs tasks while every worker is stuck in one poll (for 2 ms, say: a task that blocks its thread or computes for long) and others wait. So code that blocks in a
+    /// A spare worker runs tasks while every worker is stuck in one poll (for a millisecond, say: a task that blocks its thread or computes for long) and others wait. So code that blocks in a
     /// task slows the program down, and does not stop it: a task that waits for what only another task can do, without an `.await`, gets it all the same. The next spare
     /// starts when the last is stuck too. When a worker is free again the spares give their tasks back, and their threads end when they have not been needed for ten
     /// seconds. Calls that block still belong in [`spawn_blocking`](crate::spawn_blocking), which takes no such detour.

@@ -11,8 +11,8 @@ use crate::sys::sync::atomic::Ordering;
 use crate::sys::thread_state;
 use std::time::Duration;
 
-/// A spare that computes is left to itself for so long, since another one would only take the processor away from it: some of the kernel's slices. A guess.
-const COMPUTING_SPARE: Duration = Duration::from_millis(20);
+/// A spare that computes is left to itself for so long, as another one takes a part of the processor from it. Figures are in [`stand_in`](super::stand_in).
+const COMPUTING_SPARE: Duration = Duration::from_millis(2);
 
 /// A worker, or a spare, under the sentinel's eyes.
 pub(super) struct Watched {
