@@ -54,7 +54,7 @@ impl Paced {
         let alarm = if has_core {
             None
         } else {
-            Some(alarm(&lines.ready, rate)?)
+            Some(alarm(&lines.ready)?)
         };
         Ok(Self {
             lines,
@@ -85,6 +85,8 @@ impl Paced {
     /// So many requests; how many others were answered meanwhile.
     pub(super) fn run(&mut self, requests: usize, times: &mut Histogram) -> io::Result<usize> {
         let mut schedule = Schedule::begin(now(), requests, self.rate, self.paced);
+        // After the schedule, so that it goes off when a request is due, and not just before.
+        self.set_alarm()?;
         let (mut burns, mut numbers, mut heard) = (0, Vec::new(), now());
         while !schedule.is_over() {
             let time = now();
@@ -126,6 +128,21 @@ impl Paced {
         Ok(())
     }
 
+    /// From now on the alarm goes off in time with the requests: at another time, it would add its distance from theirs to each.
+    fn set_alarm(&self) -> io::Result<()> {
+        let Some(alarm) = &self.alarm else {
+            return Ok(());
+        };
+        let distance = Duration::from_secs_f64(1.0 / self.rate);
+        let distance = Timespec::try_from(distance).map_err(io::Error::other)?;
+        let times = Itimerspec {
+            it_interval: distance,
+            it_value: distance,
+        };
+        timerfd_settime(alarm, TimerfdTimerFlags::empty(), &times)?;
+        Ok(())
+    }
+
     /// Until the alarm goes off again, which it does by itself.
     fn silence(&self) -> io::Result<()> {
         let alarm = self.alarm.as_ref().expect("it has gone off");
@@ -153,16 +170,10 @@ fn until_answered(lines: &mut Lines) -> io::Result<()> {
 }
 
 /// One that goes off so many times a second.
-fn alarm(ready: &Ready, rate: f64) -> io::Result<OwnedFd> {
+/// One that is not set yet.
+fn alarm(ready: &Ready) -> io::Result<OwnedFd> {
     let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
     let alarm = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-    let distance = Duration::from_secs_f64(1.0 / rate);
-    let distance = Timespec::try_from(distance).map_err(io::Error::other)?;
-    let times = Itimerspec {
-        it_interval: distance,
-        it_value: distance,
-    };
-    timerfd_settime(&alarm, TimerfdTimerFlags::empty(), &times)?;
     ready.watch(&alarm, ALARM)?;
     Ok(alarm)
 }
