@@ -177,8 +177,7 @@ fn begin_answer(router: &Router, work: &mut Work, cx: &mut Context<'_>) -> Poll<
         Matched::Answer(response) => Poll::Ready(response),
         Matched::Handler(endpoint) => {
             let loan = work.exchange.lend().expect("it was at home a moment ago");
-            endpoint.start(Request::new(loan), &mut work.slot);
-            work.slot.poll(cx)
+            endpoint.start(Request::new(loan), &mut work.slot, cx)
         }
     }
 }
