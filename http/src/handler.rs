@@ -15,12 +15,13 @@ pub use explain::Explain;
 
 use crate::extract::{Argument, FromRequestParts, LastArgument};
 use crate::request::Request;
-use crate::response::IntoResponse;
+use crate::response::{IntoResponse, Response};
 use crate::router::AnyEndpoint;
 use crate::server::slot::FutureSlot;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Answers requests.
 ///
@@ -209,8 +210,13 @@ handler!(LastArgument: A B C D E G H | I);
 
 /// A handler of any type.
 pub(crate) trait Endpoint: Send + Sync {
-    /// Starts to answer: puts the handler's future into the slot.
-    fn start(&self, request: Request, slot: &mut FutureSlot);
+    /// Starts to answer: puts the handler's future into the slot, which is to be polled again unless it answers at once.
+    fn start(
+        &self,
+        request: Request,
+        slot: &mut FutureSlot,
+        cx: &mut Context<'_>,
+    ) -> Poll<Response>;
 }
 
 struct Erased<H, Args, S> {
@@ -221,8 +227,13 @@ struct Erased<H, Args, S> {
 
 impl<H: Handler<Args, S>, Args, S: Send + Sync> Endpoint for Erased<H, Args, S> {
     #[inline]
-    fn start(&self, request: Request, slot: &mut FutureSlot) {
-        slot.place(self.handler.call(request, &self.state));
+    fn start(
+        &self,
+        request: Request,
+        slot: &mut FutureSlot,
+        cx: &mut Context<'_>,
+    ) -> Poll<Response> {
+        slot.begin(self.handler.call(request, &self.state), cx)
     }
 }
 

@@ -21,6 +21,7 @@ use pool::Pooled;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Stands around handlers: [`Router::middleware`](crate::Router::middleware), [`Router::group`](crate::Router::group).
 ///
@@ -155,8 +156,12 @@ impl Next {
     /// ```
     pub async fn run(self, request: Request) -> Response {
         let mut slot = Pooled::take();
-        self.endpoint.start(request, &mut slot);
-        poll_fn(|cx| slot.poll(cx)).await
+        let mut request = Some(request);
+        poll_fn(|cx| match request.take() {
+            Some(request) => self.endpoint.start(request, &mut slot, cx),
+            None => slot.poll(cx),
+        })
+        .await
     }
 }
 
@@ -192,10 +197,15 @@ struct Wrapped<M> {
 }
 
 impl<M: Middleware> Endpoint for Wrapped<M> {
-    fn start(&self, request: Request, slot: &mut FutureSlot) {
+    fn start(
+        &self,
+        request: Request,
+        slot: &mut FutureSlot,
+        cx: &mut Context<'_>,
+    ) -> Poll<Response> {
         let next = Next {
             endpoint: self.inner.hold(),
         };
-        slot.place(self.middleware.call(request, next));
+        slot.begin(self.middleware.call(request, next), cx)
     }
 }

@@ -178,6 +178,8 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) limits: proto::Limits,
     pub(crate) timeouts: Timeouts,
+    /// How long a client may take for its next request, from a recent time on.
+    next_request_timeout: Duration,
     pub(crate) name: Option<HeaderValue>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) error_log: ErrorLog,
@@ -516,6 +518,7 @@ impl Server {
             router: self.router,
             limits: limits.of_messages(),
             timeouts: self.timeouts,
+            next_request_timeout: self.timeouts.of_next_request(),
             name: self.name,
             access_log: self.access_log,
             error_log: self.error_log,

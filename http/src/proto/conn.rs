@@ -354,7 +354,7 @@ impl Conn {
     ///
     /// With debug assertions, when the table has no such row.
     #[must_use = "the action is owed to the peer"]
-    #[inline]
+    #[inline(always)]
     pub fn on(&mut self, event: Event) -> Action {
         let cell = self.cell(event);
         debug_assert!(
@@ -384,8 +384,8 @@ impl Conn {
         self.unsent = 0;
     }
 
-    #[inline]
-    fn cell(self, event: Event) -> Cell {
+    #[inline(always)]
+    fn cell(&self, event: Event) -> Cell {
         MATRIX[self.role as usize][self.state as usize][event as usize]
     }
 }

@@ -96,7 +96,7 @@ impl Framing {
     }
 
     /// The same of one of the plainest requests, which has no body; nothing of others.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_plain(head: &RequestHead<'_>) -> Option<Self> {
         let is_plain = head.form() == TargetForm::Origin && plain_host(head).is_some_and(is_host);
         is_plain.then_some(Self {

@@ -102,14 +102,14 @@ fn is_authority_with_port(authority: &[u8]) -> bool {
 ///
 /// Without `%`: RFC 3986, section 3.2.2, has it for names that DNS does not know, and `http::Uri` refuses it, but a target must
 /// be the same to who looks at its path and who looks at its URI.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_host(host: &[u8]) -> bool {
     is_plain_host(host) || is_any_host(host)
 }
 
 /// Whether `host` is a name of letters, digits, dots and hyphens, and perhaps a port, as nearly all are. Of those below eight bytes and
 /// beyond 32 it is not said.
-#[inline]
+#[inline(always)]
 fn is_plain_host(host: &[u8]) -> bool {
     // The first bytes and the last; what lies in both is asked about in the last.
     let mut ends = [0; 16];

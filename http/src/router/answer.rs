@@ -10,7 +10,7 @@ use crate::response::{IntoResponse, Response};
 use crate::server::slot::FutureSlot;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
-use std::future::ready;
+use std::task::{Context, Poll};
 
 /// Why a request has no handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +57,14 @@ impl IntoResponse for Miss {
 pub(crate) struct Misses;
 
 impl Endpoint for Misses {
-    fn start(&self, request: Request, slot: &mut FutureSlot) {
+    fn start(
+        &self,
+        request: Request,
+        _slot: &mut FutureSlot,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Response> {
         let miss = request.found().miss.clone();
-        slot.place(ready(miss.unwrap_or(Miss::NotFound)));
+        Poll::Ready(miss.unwrap_or(Miss::NotFound).into_response())
     }
 }
 

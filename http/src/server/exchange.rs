@@ -7,7 +7,7 @@ use super::Service;
 use super::buffer::Buffer;
 use super::incoming::{Incoming, Rest};
 use super::open_files::OpenFiles;
-use crate::proto::framing::BodyFraming;
+use crate::proto::framing::{BodyFraming, Switch};
 use crate::proto::limits::FIELDS_MAX;
 use crate::proto::{
     ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser, Version,
@@ -39,6 +39,27 @@ pub(crate) struct Exchange {
     /// Which server it was used by last, what tells that this one drains, and its open files: changed only when another one uses it.
     server: Option<(u64, CancellationToken, OpenFiles)>,
     made: OnceLock<Box<Made>>,
+}
+
+/// What a head says of its connection: as much of its [`Framing`] as is asked about once the body is under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wants {
+    pub(crate) keep_alive: bool,
+    pub(crate) has_body: bool,
+    pub(crate) expects_continue: bool,
+    pub(crate) switch: Option<Switch>,
+}
+
+impl From<Framing> for Wants {
+    #[inline]
+    fn from(framing: Framing) -> Self {
+        Self {
+            keep_alive: framing.keep_alive,
+            has_body: framing.body != BodyFraming::Length(0),
+            expects_continue: framing.expects_continue,
+            switch: framing.switch,
+        }
+    }
 }
 
 /// What is made of the head for who asks.
@@ -111,14 +132,14 @@ impl Exchange {
     pub(crate) fn begin(&mut self) {
         self.parser.reset();
         self.found.clear();
-        if self.made.get_mut().is_some() {
+        if self.made.get().is_some() {
             self.made = OnceLock::new();
         }
     }
 
     /// Parses on. `Ok(None)` when more bytes are needed.
-    #[inline]
-    pub(crate) fn parse(&mut self) -> Result<Option<Framing>, Refusal> {
+    #[inline(always)]
+    pub(crate) fn parse(&mut self) -> Result<Option<Wants>, Refusal> {
         let filled = self.buffer.filled();
         let parser = &mut self.parser;
         if !parser.parse_into(filled, &mut self.slots, &mut self.head)? {
@@ -133,12 +154,12 @@ impl Exchange {
             return self.frame_any().map(Some);
         };
         self.body.begin(0);
-        Ok(Some(framing))
+        Ok(Some(framing.into()))
     }
 
     /// A head that says something of a body, or of the connection.
     #[inline(never)]
-    fn frame_any(&mut self) -> Result<Framing, Refusal> {
+    fn frame_any(&mut self) -> Result<Wants, Refusal> {
         let framing = Framing::of_any(&self.view(), self.limits.body_bytes)?;
         match framing.body {
             BodyFraming::Length(length) => self.body.begin(length),
@@ -146,7 +167,7 @@ impl Exchange {
             // Only a response ends with its connection; what follows an upgrade is none of the request.
             BodyFraming::UntilClose | BodyFraming::Tunnel => self.body.begin(0),
         }
-        Ok(framing)
+        Ok(framing.into())
     }
 
     /// Whether the request that was refused is a HEAD, as far as one can tell.

@@ -88,11 +88,13 @@ const DIRECT_MIN_BYTES: u64 = 8 * 1024;
 
 impl Incoming {
     /// A body of this length begins.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self, length: u64) {
         self.remaining = length;
         self.decoded = 0;
-        self.chunks = None;
+        if self.chunks.is_some() {
+            self.chunks = None;
+        }
         self.failure = None;
         self.doubled = 0;
     }

@@ -151,9 +151,18 @@ impl<T> Drop for Loan<T> {
         // Release in `Home::drop`, for freeing it here.
         let state = self.shared().state.swap(HOME, Ordering::AcqRel);
         if state == ORPHAN {
-            // SAFETY: from `Box::leak`; the home is gone, and this was the one loan.
-            drop(unsafe { Box::from_raw(self.shared.as_ptr()) });
+            self.free_slow();
         }
+    }
+}
+
+impl<T> Loan<T> {
+    /// Frees what is nobody else's any more; only at the end of a drop that has found it so.
+    #[cold]
+    #[inline(never)]
+    fn free_slow(&mut self) {
+        // SAFETY: from `Box::leak`; the home is gone, and this was the one loan.
+        drop(unsafe { Box::from_raw(self.shared.as_ptr()) });
     }
 }
 

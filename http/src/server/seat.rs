@@ -133,17 +133,15 @@ impl Seat {
         self.service.counters.counting().begins()
     }
 
-    /// The request has its response, or is given up: the next may have its permit.
+    /// The request has its response, or is given up: the next may have its permit. Its handler, if it had one, took so long.
     #[inline(always)]
-    pub(crate) fn finish(&mut self, status: StatusCode) {
+    pub(crate) fn finish(&mut self, status: StatusCode, took: Option<Took>) {
         self.give_back();
-        self.service.counters.counting().responded(status);
-    }
-
-    /// Its handler took so long.
-    #[inline(always)]
-    pub(crate) fn took(&self, took: Took) {
-        self.service.counters.counting().took(took);
+        let counting = self.service.counters.counting();
+        counting.responded(status);
+        if let Some(took) = took {
+            counting.took(took);
+        }
     }
 
     /// Takes note of a request that the server itself has answered with 503.

@@ -84,6 +84,30 @@ impl FutureSlot {
         self.held = Some(const { &functions::<F>() });
     }
 
+    /// Puts a future in, and polls it for the first time: one that answers at once is never asked by its functions.
+    ///
+    /// # Panics
+    ///
+    /// When the future does.
+    #[inline]
+    pub(crate) fn begin<F>(&mut self, future: F, cx: &mut Context<'_>) -> Poll<Response>
+    where
+        F: Future<Output: IntoResponse> + Send + 'static,
+    {
+        self.place(future);
+        let guard = ClearOnUnwind { slot: self };
+        // SAFETY: `place` has put a live `F` there, which is not moved, and nobody else has the slot.
+        let poll = unsafe { poll_in_place::<F>(guard.slot.memory, cx) };
+        mem::forget(guard);
+        if poll.is_ready() {
+            // As in `clear`.
+            self.held = None;
+            // SAFETY: it is live, since its poll has returned, and `held` says no more that anybody else is to drop it.
+            unsafe { drop_in_place::<F>(self.memory) };
+        }
+        poll
+    }
+
     /// Polls the future; drops it when it is ready, or when it panics.
     ///
     /// # Panics
@@ -176,6 +200,7 @@ where
 /// # Safety
 ///
 /// `memory` holds a live `F` that is not moved until it is dropped, and nobody else touches it meanwhile.
+#[inline]
 unsafe fn poll_in_place<F>(memory: NonNull<u8>, cx: &mut Context<'_>) -> Poll<Response>
 where
     F: Future<Output: IntoResponse>,
@@ -191,6 +216,7 @@ where
 /// # Safety
 ///
 /// `memory` holds a live `F` that nobody touches any more.
+#[inline]
 unsafe fn drop_in_place<F>(memory: NonNull<u8>) {
     let future = memory.cast::<F>();
     // SAFETY: live and ours by the contract.
@@ -268,6 +294,41 @@ mod tests {
             }
         });
         assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut slot))).is_err());
+        assert!(!slot.is_occupied());
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn one_that_begins_answers_at_once_or_stays() {
+        let held = Arc::new(());
+        let answers = |held: Arc<()>, is_good: bool| {
+            poll_fn(move |_| {
+                assert!(is_good && Arc::strong_count(&held) > 0, "on purpose");
+                Poll::Ready("")
+            })
+        };
+        let waits = |held: Arc<()>| async move {
+            pending::<()>().await;
+            drop(held);
+        };
+        let mut slot = FutureSlot::new();
+        let begin_well = |slot: &mut FutureSlot| {
+            slot.begin(
+                answers(held.clone(), true),
+                &mut Context::from_waker(Waker::noop()),
+            )
+        };
+        assert!(begin_well(&mut slot).is_ready());
+        assert!(!slot.is_occupied());
+        assert_eq!(Arc::strong_count(&held), 1);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(slot.begin(waits(held.clone()), &mut cx).is_pending());
+        assert!(slot.is_occupied() && poll(&mut slot).is_pending());
+        assert_eq!(Arc::strong_count(&held), 2);
+        assert!(begin_well(&mut slot).is_ready());
+        assert_eq!(Arc::strong_count(&held), 1, "in place of the other");
+        let begin_badly = || slot.begin(answers(held.clone(), false), &mut cx);
+        assert!(catch_unwind(AssertUnwindSafe(begin_badly)).is_err());
         assert!(!slot.is_occupied());
         assert_eq!(Arc::strong_count(&held), 1);
     }

@@ -263,7 +263,7 @@ impl Core {
     }
 
     /// Puts a task where it runs next; what stood there goes behind the others.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run_next(&self, task: Notified) {
         if self.in_batch.get() {
             return self.queue.push(task);

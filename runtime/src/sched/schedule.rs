@@ -50,6 +50,14 @@ impl Schedule for Shared {
     }
 
     #[inline]
+    fn schedule_at_home(task: Notified) {
+        with_core(|core| match core {
+            Some(core) => core.run_next(task),
+            None => Self::schedule(task),
+        });
+    }
+
+    #[inline]
     fn reschedule(task: Notified) {
         // SAFETY: a task that is to be scheduled is live.
         let home = unsafe { home_of(task.as_raw()) };

@@ -20,6 +20,12 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Puts a woken task into a queue.
     fn schedule(task: Notified);
 
+    /// The same by who has seen that it [is at home](Self::is_home).
+    #[inline]
+    fn schedule_at_home(task: Notified) {
+        Self::schedule(task);
+    }
+
     /// Puts a task that was woken during its own poll behind those that wait already.
     fn reschedule(task: Notified);
 

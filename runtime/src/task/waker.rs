@@ -74,7 +74,7 @@ unsafe fn wake<S: Schedule>(data: *const ()) {
     // SAFETY: as above.
     match unsafe { cell.as_ref() }.state.wake_by_value() {
         // SAFETY: the verdict hands out the task's only `Notified`.
-        Wake::Schedule => S::schedule(unsafe { Notified::from_raw(cell) }),
+        Wake::Schedule => S::schedule_at_home(unsafe { Notified::from_raw(cell) }),
         Wake::Nothing => {}
         // SAFETY: the verdict says that the waker was the last reference to a complete task.
         Wake::Free => unsafe { super::harness::free(cell) },

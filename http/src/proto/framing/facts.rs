@@ -239,7 +239,7 @@ impl Facts {
 
 /// The value of `Host`, if the request has one, and nothing else that frames it but that its connection goes on, as it does in
 /// HTTP/1.1 without a word. Nothing also of some that have just that.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_host<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
     let mut host = None;
     for (name, value) in head.fields_of(&INITIALS) {

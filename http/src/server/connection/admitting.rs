@@ -98,13 +98,13 @@ impl<T: Transport> Connection<T> {
     /// The request has its response: the books learn of it, and the next request may have its permit.
     #[inline(always)]
     pub(super) fn account(&mut self, response: &Response) {
-        self.seat.finish(response.status());
-        match std::mem::replace(&mut self.current.handler, HandlerTime::None) {
-            HandlerTime::None => {}
-            HandlerTime::Untimed => self.seat.took(Took::Untimed),
-            HandlerTime::Timed => self.seat.took(Took::AtOnce(self.current.elapsed())),
-            HandlerTime::Waits => self.seat.took(Took::Waited(self.current.elapsed())),
-        }
+        let took = match std::mem::replace(&mut self.current.handler, HandlerTime::None) {
+            HandlerTime::None => None,
+            HandlerTime::Untimed => Some(Took::Untimed),
+            HandlerTime::Timed => Some(Took::AtOnce(self.current.elapsed())),
+            HandlerTime::Waits => Some(Took::Waited(self.current.elapsed())),
+        };
+        self.seat.finish(response.status(), took);
     }
 
     /// The same off the common path.

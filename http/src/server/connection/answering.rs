@@ -7,11 +7,11 @@ use super::admitting::HandlerTime;
 use super::waiting::WaitsFor;
 use super::{Connection, Current, Step};
 use crate::proto::conn::{Event, State};
-use crate::proto::framing::BodyFraming;
-use crate::proto::{Framing, encode};
+use crate::proto::encode;
 use crate::request::Request;
 use crate::response::Response;
 use crate::router::{Matched, Router};
+use crate::server::exchange::Wants;
 use crate::server::shield;
 use crate::server::transport::Transport;
 use crate::server::upload::Upload;
@@ -24,8 +24,8 @@ use std::task::{Context, Poll};
 
 impl<T: Transport> Connection<T> {
     /// The head of a request is complete: finds its handler.
-    #[inline]
-    pub(super) fn begin(&mut self, framing: Framing, cx: &mut Context<'_>) -> Step {
+    #[inline(always)]
+    pub(super) fn begin(&mut self, wants: Wants, cx: &mut Context<'_>) -> Step {
         let Some(work) = &mut self.work else {
             return self.broken();
         };
@@ -38,11 +38,11 @@ impl<T: Transport> Connection<T> {
         }
         self.current = Current {
             is_head: exchange.method == Method::HEAD,
-            switch: framing.switch,
+            switch: wants.switch,
             version: exchange.version(),
-            keep_alive: framing.keep_alive,
+            keep_alive: wants.keep_alive,
             is_new: true,
-            has_body: framing.body != BodyFraming::Length(0),
+            has_body: wants.has_body,
             is_held: false,
             is_paused: false,
             began: is_logged.then(Instant::now),
@@ -54,13 +54,13 @@ impl<T: Transport> Connection<T> {
         self.deadline.clear();
         match exchange.body_is_here() {
             Ok(true) => {
-                let _answer = self.conn.on(match framing.switch {
+                let _answer = self.conn.on(match wants.switch {
                     None => Event::HeadOnly,
                     Some(_) => Event::HeadOfSwitch,
                 });
                 self.step_handle(cx)
             }
-            Ok(false) => self.begin_upload(framing.expects_continue),
+            Ok(false) => self.begin_upload(wants.expects_continue),
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -88,7 +88,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Lets the handler begin, or go on.
-    #[inline]
+    #[inline(never)]
     pub(super) fn step_handle(&mut self, cx: &mut Context<'_>) -> Step {
         if self.current.is_held {
             match self.poll_flush(cx) {
@@ -114,17 +114,21 @@ impl<T: Transport> Connection<T> {
             return self.broken();
         };
         let router = &self.seat.service.router;
-        let handle = || match is_new {
-            true => begin_answer(router, work, cx),
-            false => work.slot.poll(cx),
-        };
-        match catch_unwind(AssertUnwindSafe(handle)) {
-            Ok(Poll::Ready(response)) => self.finish(response),
-            Ok(Poll::Pending) => self.wait_for_handler(cx),
-            Err(payload) => {
-                shield::discard(payload);
-                self.finish_plain_slow(failed())
+        // Put here, and not handed up: it would be copied on the way.
+        let mut answer = Poll::Pending;
+        let handle = || {
+            answer = match is_new {
+                true => begin_answer(router, work, cx),
+                false => work.slot.poll(cx),
             }
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(handle)) {
+            shield::discard(payload);
+            return self.finish_plain_slow(failed());
+        }
+        match answer {
+            Poll::Ready(response) => self.finish(response),
+            Poll::Pending => self.wait_for_handler(cx),
         }
     }
 
@@ -177,8 +181,7 @@ fn begin_answer(router: &Router, work: &mut Work, cx: &mut Context<'_>) -> Poll<
         Matched::Answer(response) => Poll::Ready(response),
         Matched::Handler(endpoint) => {
             let loan = work.exchange.lend().expect("it was at home a moment ago");
-            endpoint.start(Request::new(loan), &mut work.slot);
-            work.slot.poll(cx)
+            endpoint.start(Request::new(loan), &mut work.slot, cx)
         }
     }
 }

@@ -17,22 +17,25 @@ impl<T: Transport> Connection<T> {
     /// Takes requests out of what has arrived; when there is none left, sends the answers and reads more.
     #[inline]
     pub(super) fn step_read(&mut self, cx: &mut Context<'_>) -> Step {
-        let work = self
-            .work
-            .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
-        let is_full = work.out.is_full() || self.conn.is_batch_full();
-        if !is_full && work.has_arrived() {
-            if let Some(step) = self.take_request(cx) {
-                return step;
+        if let Some(work) = &mut self.work {
+            let is_full = work.out.is_full() || self.conn.is_batch_full();
+            if !is_full && work.has_arrived() {
+                if let Some(step) = self.take_request(cx) {
+                    return step;
+                }
             }
+            match self.poll_flush(cx) {
+                Poll::Pending => return Step::Wait(WaitsFor::Room),
+                Poll::Ready(Err(_)) => return self.broken(),
+                // There may be requests that had to wait for room.
+                Poll::Ready(Ok(())) if is_full => return Step::Again,
+                Poll::Ready(Ok(())) => {}
+            }
+        } else {
+            // Nothing has come that is not answered, and nothing is to be sent.
+            self.work = Some(take_work(&self.seat.service, self.peer));
         }
-        match self.poll_flush(cx) {
-            Poll::Pending => Step::Wait(WaitsFor::Room),
-            Poll::Ready(Err(_)) => self.broken(),
-            // There may be requests that had to wait for room.
-            Poll::Ready(Ok(())) if is_full => Step::Again,
-            Poll::Ready(Ok(())) => self.read(cx),
-        }
+        self.read(cx)
     }
 
     /// The next request, if it is there: the step that it comes to.
@@ -48,7 +51,7 @@ impl<T: Transport> Connection<T> {
             return Some(Step::Yield);
         }
         match exchange.parse() {
-            Ok(Some(framing)) => return Some(self.begin(framing, cx)),
+            Ok(Some(wants)) => return Some(self.begin(wants, cx)),
             Err(refusal) => return Some(self.refuse(refusal)),
             Ok(None) if self.conn.state() == State::Idle && exchange.has_begun() => {
                 let _wait = self.conn.on(Event::Begin);

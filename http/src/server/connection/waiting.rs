@@ -89,9 +89,7 @@ impl<T: Transport> Connection<T> {
     fn due(&mut self, waits_for: WaitsFor) -> Option<Instant> {
         match waits_for {
             // Once for each request: without a look at the clock.
-            WaitsFor::Request => {
-                Some(Instant::recent() + self.seat.service.timeouts.keep_alive + RECENT_LAG)
-            }
+            WaitsFor::Request => Some(Instant::recent() + self.seat.service.next_request_timeout),
             _ => self.due_slow(waits_for),
         }
     }
@@ -173,6 +171,11 @@ impl Service {
 }
 
 impl Timeouts {
+    /// How long a client may take for its next request, from a recent time on.
+    pub(in crate::server) fn of_next_request(&self) -> Duration {
+        self.keep_alive.saturating_add(RECENT_LAG)
+    }
+
     /// How long a connection may wait for this.
     fn of(&self, waits_for: WaitsFor) -> Option<Duration> {
         match waits_for {
