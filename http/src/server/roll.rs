@@ -8,9 +8,12 @@ use std::task::Waker;
 /// Wakers by place; none for places that are free, and for connections that were not polled yet.
 #[derive(Default)]
 pub(crate) struct Roll {
-    pieces: Vec<Box<[Option<Waker>; PIECE]>>,
+    pieces: Vec<Piece>,
     len: usize,
 }
+
+/// Stays where it is when another comes.
+type Piece = Box<[Option<Waker>; PIECE]>;
 
 /// How many wakers a piece has, of 16 bytes each.
 const PIECE: usize = 64;

@@ -25,11 +25,14 @@ pub(super) struct Table {
 
 #[derive(Debug, Default)]
 struct Slots {
-    pieces: Vec<Box<[Slot; PIECE]>>,
+    pieces: Vec<Piece>,
     /// How many were ever used.
     len: u32,
     free: Vec<u32>,
 }
+
+/// Stays where it is when another comes.
+type Piece = Box<[Slot; PIECE]>;
 
 /// How many slots a piece has, of 16 bytes each.
 const PIECE: usize = 64;
