@@ -1,7 +1,7 @@
 //! How long may a connection wait for what?
 //!
 //! Each wait has a name, and the name a time. A wait for what is one thing, as a head, has one time however much comes meanwhile; one
-//! for the client to read uses up its [`Allowance`].
+//! for the client to read uses up its [`Allowance`](crate::server::allowance::Allowance).
 
 use super::{Connection, Step};
 use crate::limits::Timeouts;
