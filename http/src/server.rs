@@ -10,7 +10,7 @@
 //! | [`census`], [`descriptors`] | who may come in? |
 //! | [`open_files`] | how many files may be open to be sent? |
 //! | [`connection`] | how is one connection served? |
-//! | [`seat`] | what does it owe to its server? |
+//! | [`seat`], [`peer`] | what does it owe to its server, and who is its client? |
 //! | [`exchange`] | what do the connection and the handler of its request share? |
 //! | [`incoming`] | how far has the body of a request been read? |
 //! | [`allowance`] | how slow may a peer be? |
@@ -26,8 +26,8 @@
 //! | [`metrics`], [`metered`], [`shards`] | what is counted, and how without a price per request? |
 //! | [`monitor`] | how does one see from outside how the server is? |
 //! | [`shield`] | what if a handler panics where nobody can be told? |
-//! | [`shutdown`], [`drain`] | how does a server end? |
-//! | [`transport`] | what is wanted of a stream? |
+//! | [`shutdown`], [`drain`], [`roll`] | how does a server end, and who is woken for that? |
+//! | [`transport`], [`maybe_shared`] | what is wanted of a stream, and who has it? |
 
 pub(crate) mod accepting;
 pub(crate) mod admission;
@@ -47,11 +47,14 @@ pub(crate) mod invitation;
 pub(crate) mod lateness;
 pub(crate) mod listener;
 pub(crate) mod loan;
+pub(crate) mod maybe_shared;
 pub(crate) mod metered;
 pub(crate) mod metrics;
 pub(crate) mod monitor;
 pub(crate) mod open_files;
 pub(crate) mod overload;
+pub(crate) mod peer;
+pub(crate) mod roll;
 pub(crate) mod seat;
 pub(crate) mod shards;
 pub(crate) mod shield;
@@ -71,7 +74,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::proto;
 use crate::router::Router;
 use admission::Admission;
-use census::{Origin, Room};
+use census::Room;
 use connection::Connection;
 use drain::{EndOnDrop, Part, Phases};
 use filch::sync::CancellationToken;
@@ -83,6 +86,7 @@ use listener::{Arrival, Host};
 use metered::Metered;
 use metrics::Counters;
 use open_files::OpenFiles;
+use peer::Peer;
 use seat::Seat;
 use shards::Shards;
 use shutdown::Registry;
@@ -544,26 +548,25 @@ impl Service {
     }
 
     /// Starts the task of a connection.
-    fn start(self: &Arc<Self>, stream: impl Transport, peer: Option<SocketAddr>, seat: Seat) {
+    fn start(self: &Arc<Self>, stream: impl Transport, seat: Seat) {
         let stream = Metered::new(stream, self.counters.clone());
-        drop(filch::spawn(Connection::new(stream, peer, seat)));
+        drop(filch::spawn(Connection::new(stream, seat)));
     }
 }
 
 impl Host for Arc<Service> {
     fn receive(&self, arrival: Arrival) {
-        let peer = match &arrival {
+        let peer = Peer::of(match &arrival {
             Arrival::Tcp(_, peer) => Some(*peer),
             Arrival::Unix(_) => None,
-        };
-        let origin = peer.map(|peer| Origin::of(peer.ip()));
-        let Some(place) = self.registry.enter(origin, &self.room) else {
+        });
+        let Some(place) = self.registry.enter(peer.origin(), &self.room) else {
             return listener::turn_away(arrival, overload::UNREAD);
         };
-        let seat = Seat::new(self.clone(), place);
+        let seat = Seat::new(self.clone(), peer, place);
         match arrival {
-            Arrival::Tcp(stream, _) => self.start(stream, peer, seat),
-            Arrival::Unix(stream) => self.start(stream, peer, seat),
+            Arrival::Tcp(stream, _) => self.start(stream, seat),
+            Arrival::Unix(stream) => self.start(stream, seat),
         }
     }
 

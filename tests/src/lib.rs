@@ -17,6 +17,7 @@
 //! | `tcp` | do sockets work, wherever they are used? |
 //! | `udp` | do datagrams come whole, once and to who waits, alone, in batches and in segments? |
 //! | `http_alloc` | what does an HTTP server ask memory for, once it is warm? |
+//! | `http_idle` | what does a connection cost that waits for its next request? |
 //! | `udp_alloc` | does a datagram ask for no memory in a steady state? |
 //! | `tcp_connect` | is the first address taken that answers, with nothing left of the others? |
 //! | `tcp_options` | are options set where they are said to be, and read back? |

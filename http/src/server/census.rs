@@ -122,8 +122,8 @@ impl Origin {
 /// How a connection was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ticket {
-    /// Within the limits; counted for this address, if it has one.
-    Member(Option<Origin>),
+    /// Within the limits; counted for its address, if it has one.
+    Member,
     /// Beyond them.
     Guest,
 }
@@ -156,7 +156,7 @@ impl Census {
         let full = if self.members >= room.connections {
             Full::Connections
         } else if self.count(origin, room.per_address) {
-            return (Some(Ticket::Member(origin)), None);
+            return (Some(Ticket::Member), None);
         } else {
             Full::Address
         };
@@ -177,12 +177,12 @@ impl Census {
         true
     }
 
-    /// Counts one that has gone.
-    pub(crate) fn leave(&mut self, ticket: Ticket) {
-        let Ticket::Member(origin) = ticket else {
+    /// Counts one that has gone, which came from there.
+    pub(crate) fn leave(&mut self, ticket: Ticket, origin: Option<Origin>) {
+        if ticket == Ticket::Guest {
             self.guests -= 1;
             return;
-        };
+        }
         self.members -= 1;
         let Some(origin) = origin else { return };
         if let Some(count) = self.by_origin.get_mut(&origin) {
@@ -225,20 +225,14 @@ mod tests {
             };
             let mut census = Census::default();
             for _ in 0..n {
-                assert_eq!(
-                    census.enter(None, &room),
-                    (Some(Ticket::Member(None)), None)
-                );
+                assert_eq!(census.enter(None, &room), (Some(Ticket::Member), None));
             }
             let beyond = (Some(Ticket::Guest), Some(Full::Connections));
             assert_eq!(census.enter(None, &room), beyond);
-            census.leave(Ticket::Guest);
+            census.leave(Ticket::Guest, None);
             if n > 0 {
-                census.leave(Ticket::Member(None));
-                assert_eq!(
-                    census.enter(None, &room),
-                    (Some(Ticket::Member(None)), None)
-                );
+                census.leave(Ticket::Member, None);
+                assert_eq!(census.enter(None, &room), (Some(Ticket::Member), None));
             }
             assert_eq!(census.enter(None, &room), beyond);
         }
@@ -271,11 +265,11 @@ mod tests {
             census.enter(a, &room),
             (Some(Ticket::Guest), Some(Full::Address))
         );
-        census.leave(Ticket::Member(a));
+        census.leave(Ticket::Member, a);
         assert_eq!(census.enter(b, &room).1, Some(Full::Address));
         assert_eq!(census.enter(a, &room).1, None);
         for origin in [a, a, b, b, None, None, None] {
-            census.leave(Ticket::Member(origin));
+            census.leave(Ticket::Member, origin);
         }
         assert!(
             census.by_origin.is_empty() && census.live() == 2,
@@ -296,7 +290,7 @@ mod tests {
             [tickets(), tickets(), tickets()],
             [Some(Ticket::Guest), Some(Ticket::Guest), None]
         );
-        census.leave(Ticket::Guest);
+        census.leave(Ticket::Guest, None);
         assert_eq!(census.enter(None, &room).0, Some(Ticket::Guest));
     }
 

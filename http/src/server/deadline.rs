@@ -21,8 +21,8 @@ use std::task::{Context, Poll, ready};
 #[derive(Default)]
 pub(crate) struct Deadline {
     due: Option<Instant>,
-    /// The timer and the moment it is armed for.
-    armed: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Knows for when it is armed.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
@@ -50,8 +50,8 @@ impl Deadline {
         let Some(due) = self.due else {
             return Poll::Pending;
         };
-        match &self.armed {
-            Some((armed_for, timer)) if *armed_for <= due && !timer.is_elapsed() => Poll::Pending,
+        match &self.timer {
+            Some(timer) if timer.deadline() <= due && !timer.is_elapsed() => Poll::Pending,
             _ => self.arm_slow(due, cx),
         }
     }
@@ -66,7 +66,7 @@ impl Deadline {
 
     /// Tells the timer whom to wake. If it has gone off by now, it is armed for the rest.
     fn tell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Some(due), Some((_, timer))) = (self.due, &mut self.armed) else {
+        let (Some(due), Some(timer)) = (self.due, &mut self.timer) else {
             return Poll::Pending;
         };
         ready!(timer.as_mut().poll(cx));
@@ -78,11 +78,8 @@ impl Deadline {
         if Instant::now() >= due {
             return Poll::Ready(());
         }
-        let (armed_for, timer) = self
-            .armed
-            .get_or_insert_with(|| (due, Box::pin(sleep_until(due))));
-        if *armed_for != due {
-            *armed_for = due;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() != due {
             timer.as_mut().reset(due);
         }
         timer.as_mut().poll(cx)

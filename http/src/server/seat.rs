@@ -6,6 +6,7 @@
 use super::Service;
 use super::admission::{Turn, Waiting};
 use super::metrics::{Rejected, Took};
+use super::peer::Peer;
 use super::shutdown::Place;
 use http::StatusCode;
 use std::sync::Arc;
@@ -15,19 +16,22 @@ use std::task::{Context, Poll, ready};
 #[derive(Debug)]
 pub(crate) struct Seat {
     pub(crate) service: Arc<Service>,
+    pub(crate) peer: Peer,
     place: Place,
     is_registered: bool,
     is_answered: bool,
     /// Whether the request under way has a permit.
     is_permitted: bool,
     /// Its place in the queue, while it waits for one.
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
 }
 
 impl Seat {
-    pub(crate) fn new(service: Arc<Service>, place: Place) -> Self {
+    /// Of a connection that this place was given for, to a client who is there.
+    pub(crate) fn new(service: Arc<Service>, peer: Peer, place: Place) -> Self {
         Self {
             service,
+            peer,
             place,
             is_registered: false,
             is_answered: false,
@@ -87,7 +91,7 @@ impl Seat {
             }
             match self.service.admission.enter_slow() {
                 Turn::Granted => {}
-                Turn::Waits(waiting) => self.waiting = Some(waiting),
+                Turn::Waits(waiting) => self.waiting = Some(Box::new(waiting)),
                 Turn::Refused => return Poll::Ready(Err(Rejected::QueueFull)),
             }
         }
@@ -115,7 +119,7 @@ impl Seat {
         }
         if self.waiting.is_none() {
             match self.service.admission.enter_again() {
-                Turn::Waits(waiting) => self.waiting = Some(waiting),
+                Turn::Waits(waiting) => self.waiting = Some(Box::new(waiting)),
                 Turn::Granted | Turn::Refused => {}
             }
         }
@@ -164,6 +168,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.give_back();
-        self.service.registry.leave(self.place, self.is_answered);
+        let registry = &self.service.registry;
+        registry.leave(self.place, self.peer.origin(), self.is_answered);
     }
 }

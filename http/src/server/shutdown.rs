@@ -21,6 +21,7 @@
 //! it comes and when it goes; per request it costs a plain load. Who goes through the phases is [`drain`](super::drain).
 
 use super::census::{Census, Full, Origin, Room, Ticket};
+use super::roll::Roll;
 use super::shards::Padded;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -59,17 +60,33 @@ pub(crate) struct Registry {
 }
 
 /// A connection's place among those of its server, to be given back with [`Registry::leave`].
+///
+/// Four bytes: where its waker stands, times two, and one more for a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    at: usize,
-    ticket: Ticket,
-}
+pub(crate) struct Place(u32);
 
 impl Place {
+    fn new(at: usize, ticket: Ticket) -> Self {
+        let at = u32::try_from(at).ok().and_then(|at| at.checked_mul(2));
+        let at = at.expect("fewer connections than 2^31, as there are descriptors");
+        Self(at + u32::from(ticket == Ticket::Guest))
+    }
+
+    fn at(self) -> usize {
+        (self.0 / 2) as usize
+    }
+
+    fn ticket(self) -> Ticket {
+        match self.is_guest() {
+            true => Ticket::Guest,
+            false => Ticket::Member,
+        }
+    }
+
     /// Whether it is beyond the limits: see [`census`](super::census).
     #[inline]
-    pub(crate) fn is_guest(&self) -> bool {
-        matches!(self.ticket, Ticket::Guest)
+    pub(crate) fn is_guest(self) -> bool {
+        self.0 % 2 == 1
     }
 }
 
@@ -89,8 +106,8 @@ pub(crate) struct Arrivals {
 struct Members {
     census: Census,
     arrivals: Arrivals,
-    /// Who is to be woken, by place; `None` for free places and for connections that were not polled yet.
-    wakers: Vec<Option<Waker>>,
+    /// Who is to be woken.
+    wakers: Roll,
     free: Vec<usize>,
     /// How many of them have sent their last response.
     answered: usize,
@@ -126,12 +143,9 @@ impl Registry {
         let ticket = ticket?;
         let at = match members.free.pop() {
             Some(at) => at,
-            None => {
-                members.wakers.push(None);
-                members.wakers.len() - 1
-            }
+            None => members.wakers.push(),
         };
-        Some(Place { at, ticket })
+        Some(Place::new(at, ticket))
     }
 
     /// Takes note of a connection that could not be watched, and is gone.
@@ -156,7 +170,7 @@ impl Registry {
 
     /// Says how to wake the connection of this place.
     pub(crate) fn set_waker(&self, place: Place, waker: Waker) {
-        self.lock().wakers[place.at] = Some(waker);
+        *self.lock().wakers.at(place.at()) = Some(waker);
     }
 
     /// Takes note of a connection that has sent its last response.
@@ -164,13 +178,13 @@ impl Registry {
         self.lock().answered += 1;
     }
 
-    /// Gives the place back. `is_answered` says whether [`answered`](Self::answered) was called for it.
-    pub(crate) fn leave(&self, place: Place, is_answered: bool) {
+    /// Gives the place back, of a connection from there. `is_answered` says whether [`answered`](Self::answered) was called for it.
+    pub(crate) fn leave(&self, place: Place, origin: Option<Origin>, is_answered: bool) {
         let mut members = self.lock();
         members.answered -= usize::from(is_answered);
-        let gone = members.wakers[place.at].take();
-        members.free.push(place.at);
-        members.census.leave(place.ticket);
+        let gone = members.wakers.at(place.at()).take();
+        members.free.push(place.at());
+        members.census.leave(place.ticket(), origin);
         let waiter = if members.census.live() == 0 {
             members.waiter.take()
         } else {
@@ -191,7 +205,7 @@ impl Registry {
         if before >= phase as u8 || phase < Phase::Draining {
             return;
         }
-        let wakers: Vec<Waker> = self.lock().wakers.iter().flatten().cloned().collect();
+        let wakers: Vec<Waker> = self.lock().wakers.iter().cloned().collect();
         for waker in wakers {
             waker.wake();
         }
@@ -246,13 +260,13 @@ mod tests {
         let (a, b) = (enter(&registry), enter(&registry));
         registry.set_waker(a, Waker::noop().clone());
         assert!(registry.poll_empty(&mut cx).is_pending());
-        registry.leave(a, false);
+        registry.leave(a, None, false);
         assert_eq!((enter(&registry), registry.unanswered()), (a, 2));
         registry.answered();
         assert_eq!(registry.unanswered(), 1);
-        registry.leave(a, true);
+        registry.leave(a, None, true);
         assert_eq!(registry.unanswered(), 1);
-        registry.leave(b, false);
+        registry.leave(b, None, false);
         assert_eq!(registry.unanswered(), 0);
         assert!(registry.poll_empty(&mut cx).is_ready());
         assert_eq!(registry.counts().1.accepted, 3);
@@ -280,8 +294,8 @@ mod tests {
             pauses: 1,
         };
         assert_eq!(registry.counts(), (2, arrivals));
-        registry.leave(guest, false);
-        registry.leave(member, false);
+        registry.leave(guest, None, false);
+        registry.leave(member, None, false);
         assert_eq!(registry.counts().0, 0);
     }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::task::{Context, Poll};
 
 /// A connected stream.
-pub(crate) trait Transport: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Transport: fmt::Debug + Send + Sync + Unpin + 'static {
     /// Reads what is there. Zero is the end.
     fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 

@@ -10,6 +10,7 @@ use super::loan::Home;
 use super::shield::shield;
 use super::slot::FutureSlot;
 use crate::body::Body;
+use filch::time::Instant;
 use std::cell::RefCell;
 use std::io::IoSlice;
 
@@ -21,6 +22,10 @@ pub(crate) struct Work {
     pub(crate) out: Out,
     /// The request that is answered, where it will be logged.
     pub(crate) asked: Asked,
+    /// When its head was complete: for the access log, and where its handler is timed.
+    pub(crate) began: Option<Instant>,
+    /// Since when its handler waits, once it has.
+    pub(crate) handler_waits_since: Option<Instant>,
 }
 
 impl Work {
@@ -31,6 +36,8 @@ impl Work {
             slot: FutureSlot::new(),
             out: Out::default(),
             asked: Asked::default(),
+            began: None,
+            handler_waits_since: None,
         })
     }
 
@@ -52,6 +59,7 @@ impl Work {
     #[inline]
     pub(crate) fn give(mut self: Box<Self>) {
         debug_assert!(self.out.is_empty());
+        self.began = None;
         let is_whole = self
             .exchange
             .get_mut()

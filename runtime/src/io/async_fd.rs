@@ -548,7 +548,7 @@ impl<T: AsRawFd> Place<'_, T> {
 impl<T: AsRawFd> Drop for Place<'_, T> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.fd.registration.source.forget(self.direction, id);
+            self.fd.registration.source.forget(id);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who waits for a descriptor, and in which direction?
 //!
-//! A source has two sides, reading and writing, each with a readiness word and the wakers of those who wait for it. The `poll_` interface has one
+//! A source has two sides, reading and writing, each with a readiness word, and the wakers of those who wait for them. The `poll_` interface has one
 //! place per side (the last one to poll is woken, as the futures-io traits have it); any number of `readable()`-like futures have a place each, by
 //! number.
 //!
@@ -39,39 +39,56 @@ pub(crate) struct Events {
 }
 
 /// A registered descriptor, as far as readiness goes.
+///
+/// 64 bytes, 80 with the counts of its `Arc`: it is a good part of what an idle connection costs. So both sides share a lock, and who waits elsewhere than in the two places has a box that
+/// is made for the first of them.
 #[derive(Debug)]
 pub(crate) struct Source {
-    read: Side,
-    write: Side,
-}
-
-#[derive(Debug)]
-struct Side {
-    readiness: Readiness,
+    read: Readiness,
+    write: Readiness,
     waiters: Mutex<Waiters>,
 }
 
 #[derive(Debug)]
 struct Waiters {
     /// Of the `poll_` interface.
-    poller: Option<Waker>,
-    others: Vec<(WaiterId, Waker)>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    others: Option<Box<Others>>,
+}
+
+/// Those who have a place of their own.
+#[derive(Debug)]
+struct Others {
+    waiting: Vec<Other>,
     next_id: WaiterId,
 }
 
-/// The number of one of several waiters of a side.
+#[derive(Debug)]
+struct Other {
+    id: WaiterId,
+    direction: Direction,
+    waker: Waker,
+}
+
+/// The number of one of several waiters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WaiterId(u64);
 
 impl Source {
     pub(crate) fn new() -> Self {
         Self {
-            read: Side::new(),
-            write: Side::new(),
+            read: Readiness::new(),
+            write: Readiness::new(),
+            waiters: Mutex::new(Waiters {
+                reader: None,
+                writer: None,
+                others: None,
+            }),
         }
     }
 
-    fn side(&self, direction: Direction) -> &Side {
+    fn readiness(&self, direction: Direction) -> &Readiness {
         match direction {
             Direction::Read => &self.read,
             Direction::Write => &self.write,
@@ -81,39 +98,37 @@ impl Source {
     /// What is known of a direction, if there is reason to try an operation.
     #[inline]
     pub(crate) fn look(&self, direction: Direction) -> Option<Seen> {
-        self.side(direction).readiness.look()
+        self.readiness(direction).look()
     }
 
     /// When a direction became ready last; none if it has been since the beginning.
     #[inline]
     pub(crate) fn since(&self, direction: Direction) -> Option<Stamp> {
-        self.side(direction).readiness.since()
+        self.readiness(direction).since()
     }
 
     /// Notes that what was seen is used up, unless an event came since.
     pub(crate) fn clear(&self, direction: Direction, seen: Seen) {
-        self.side(direction).readiness.clear(seen);
+        self.readiness(direction).clear(seen);
     }
 
     /// Waits in the one place that a direction has for the `poll_` interface.
     #[inline]
     pub(crate) fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
-        let side = self.side(direction);
-        match side.readiness.look() {
+        match self.readiness(direction).look() {
             Some(seen) => Poll::Ready(seen),
             None => {
                 direction.note();
-                side.wait(cx)
+                self.wait(direction, cx)
             }
         }
     }
 
     /// Waits in the same place for the end of a direction, or an error, whether it is ready or not.
     pub(crate) fn poll_ended(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
-        let side = self.side(direction);
-        match side.readiness.look() {
+        match self.readiness(direction).look() {
             Some(seen) if seen.has_ended() => Poll::Ready(()),
-            _ => side.wait_for_end(cx),
+            _ => self.wait_for_end(direction, cx),
         }
     }
 
@@ -124,19 +139,23 @@ impl Source {
         id: &mut Option<WaiterId>,
         cx: &mut Context<'_>,
     ) -> Poll<Seen> {
-        let side = self.side(direction);
         direction.note();
-        // As in `Side::wait`.
+        // As in `wait`.
         let mut replaced = cx.waker().clone();
-        let mut waiters = side.waiters.lock();
-        if let Some(seen) = side.readiness.begin_wait() {
+        let mut waiters = self.waiters.lock();
+        if let Some(seen) = self.readiness(direction).begin_wait() {
             return Poll::Ready(seen);
         }
-        let me = *id.get_or_insert_with(|| waiters.new_id());
-        match waiters.others.iter_mut().find(|(waiter, _)| *waiter == me) {
-            Some((_, waker)) => std::mem::swap(waker, &mut replaced),
+        let others = waiters.others.get_or_insert_default();
+        let me = *id.get_or_insert_with(|| others.new_id());
+        match others.waiting.iter_mut().find(|other| other.id == me) {
+            Some(other) => std::mem::swap(&mut other.waker, &mut replaced),
             None => {
-                waiters.others.push((me, replaced));
+                others.waiting.push(Other {
+                    id: me,
+                    direction,
+                    waker: replaced,
+                });
                 return Poll::Pending;
             }
         }
@@ -146,29 +165,31 @@ impl Source {
     }
 
     /// Gives up a place of [`poll_ready_as`](Self::poll_ready_as).
-    pub(crate) fn forget(&self, direction: Direction, id: WaiterId) {
-        let mut waiters = self.side(direction).waiters.lock();
-        let at = waiters.others.iter().position(|(waiter, _)| *waiter == id);
-        let waker = at.map(|at| waiters.others.swap_remove(at));
+    pub(crate) fn forget(&self, id: WaiterId) {
+        let mut waiters = self.waiters.lock();
+        let gone = waiters.others.as_mut().and_then(|others| others.take(id));
         drop(waiters);
-        drop(waker);
+        drop(gone);
     }
 
     /// Takes in an event that was found at this time; the wakers of who waited go into `ready`.
     #[inline]
     pub(crate) fn deliver(&self, events: Events, at: Stamp, ready: &mut WakeBatch) {
-        for (side, event) in [(&self.read, events.read), (&self.write, events.write)] {
-            if event != Event::default() && side.readiness.deliver(event, at) {
-                side.take_waiters(ready);
+        for (direction, event) in [
+            (Direction::Read, events.read),
+            (Direction::Write, events.write),
+        ] {
+            if event != Event::default() && self.readiness(direction).deliver(event, at) {
+                self.take_waiters(direction, ready);
             }
         }
     }
 
     /// The number belongs to another descriptor: whoever waits learns it, and no operation is tried any more.
     pub(crate) fn rob(&self, ready: &mut WakeBatch) {
-        for side in [&self.read, &self.write] {
-            if side.readiness.rob() {
-                side.take_waiters(ready);
+        for direction in [Direction::Read, Direction::Write] {
+            if self.readiness(direction).rob() {
+                self.take_waiters(direction, ready);
             }
         }
     }
@@ -180,71 +201,88 @@ impl Source {
 
     /// The runtime has ended: whoever waits learns it.
     pub(crate) fn shut_down(&self, ready: &mut WakeBatch) {
-        for side in [&self.read, &self.write] {
-            if side.readiness.shut_down() {
-                side.take_waiters(ready);
+        for direction in [Direction::Read, Direction::Write] {
+            if self.readiness(direction).shut_down() {
+                self.take_waiters(direction, ready);
             }
         }
     }
-}
 
-impl Side {
-    fn new() -> Self {
-        let waiters = Waiters {
-            poller: None,
-            others: Vec::new(),
-            next_id: WaiterId(0),
-        };
-        Self {
-            readiness: Readiness::new(),
-            waiters: Mutex::new(waiters),
-        }
-    }
-
-    fn wait_for_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn wait_for_end(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
         // As in `wait`. Who waits for this is woken by each event, and looks again.
         let waker = cx.waker().clone();
         let mut waiters = self.waiters.lock();
-        if self.readiness.begin_wait().is_some_and(Seen::has_ended) {
+        let seen = self.readiness(direction).begin_wait();
+        if seen.is_some_and(Seen::has_ended) {
             return Poll::Ready(());
         }
-        let replaced = waiters.poller.replace(waker);
+        let replaced = waiters.place(direction).replace(waker);
         drop(waiters);
         drop(replaced);
         Poll::Pending
     }
 
-    fn wait(&self, cx: &mut Context<'_>) -> Poll<Seen> {
+    fn wait(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
         // Cloned before and dropped after the lock: both run code of others.
         let waker = cx.waker().clone();
         let mut waiters = self.waiters.lock();
-        if let Some(seen) = self.readiness.begin_wait() {
+        if let Some(seen) = self.readiness(direction).begin_wait() {
             return Poll::Ready(seen);
         }
-        let replaced = waiters.poller.replace(waker);
+        let replaced = waiters.place(direction).replace(waker);
         drop(waiters);
         drop(replaced);
         Poll::Pending
     }
 
     #[inline(always)]
-    fn take_waiters(&self, ready: &mut WakeBatch) {
+    fn take_waiters(&self, direction: Direction, ready: &mut WakeBatch) {
         let mut waiters = self.waiters.lock();
-        if let Some(waker) = waiters.poller.take() {
+        if let Some(waker) = waiters.place(direction).take() {
             ready.push(waker);
         }
-        if !waiters.others.is_empty() {
-            waiters.take_others(ready);
+        if let Some(others) = &mut waiters.others {
+            others.take_all(direction, ready);
         }
     }
 }
 
 impl Waiters {
-    #[cold]
-    fn take_others(&mut self, ready: &mut WakeBatch) {
-        for (_, waker) in self.others.drain(..) {
-            ready.push(waker);
+    #[inline]
+    fn place(&mut self, direction: Direction) -> &mut Option<Waker> {
+        match direction {
+            Direction::Read => &mut self.reader,
+            Direction::Write => &mut self.writer,
         }
+    }
+}
+
+impl Default for Others {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            next_id: WaiterId(0),
+        }
+    }
+}
+
+impl Others {
+    #[cold]
+    fn take_all(&mut self, direction: Direction, ready: &mut WakeBatch) {
+        // Seldom do some wait to read and others to write.
+        let mut kept = Vec::new();
+        for other in self.waiting.drain(..) {
+            match other.direction == direction {
+                true => ready.push(other.waker),
+                false => kept.push(other),
+            }
+        }
+        self.waiting.append(&mut kept);
+    }
+
+    fn take(&mut self, id: WaiterId) -> Option<Other> {
+        let at = self.waiting.iter().position(|other| other.id == id)?;
+        Some(self.waiting.swap_remove(at))
     }
 
     fn new_id(&mut self) -> WaiterId {
@@ -253,6 +291,9 @@ impl Waiters {
         id
     }
 }
+
+#[cfg(all(target_pointer_width = "64", not(any(loom, shuttle))))]
+const _: () = assert!(size_of::<Source>() <= 64);
 
 #[cfg(all(test, loom))]
 mod loom_tests {
@@ -345,7 +386,7 @@ mod loom_tests {
             });
             let dropper = thread::spawn({
                 let source = source.clone();
-                move || source.forget(Direction::Read, gone.unwrap())
+                move || source.forget(gone.unwrap())
             });
             let mut place = None;
             loom::future::block_on(std::future::poll_fn(|cx| {

@@ -2,6 +2,8 @@
 //!
 //! The token of a registration is the number of a slot and the slot's generation. Removing a source raises the generation, so that an event the
 //! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again.
+//!
+//! Slots stand in pieces of 1 KiB. In one `Vec` they would be there twice while it grows, under the lock, and the allocator keeps a good part of what it leaves.
 
 use super::source::Source;
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
@@ -23,9 +25,17 @@ pub(super) struct Table {
 
 #[derive(Debug, Default)]
 struct Slots {
-    slots: Vec<Slot>,
+    pieces: Vec<Piece>,
+    /// How many were ever used.
+    len: u32,
     free: Vec<u32>,
 }
+
+/// Stays where it is when another comes.
+type Piece = Box<[Slot; PIECE]>;
+
+/// How many slots a piece has, of 16 bytes each.
+const PIECE: usize = 64;
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -49,11 +59,8 @@ impl Token {
 impl Table {
     pub(super) fn insert(&self, source: Arc<Source>) -> Token {
         let mut slots = self.slots.lock();
-        let slot = slots.free.pop().unwrap_or_else(|| {
-            slots.slots.push(Slot::default());
-            u32::try_from(slots.slots.len() - 1).expect("fewer descriptors than 2^32")
-        });
-        let entry = &mut slots.slots[slot as usize];
+        let slot = slots.free.pop().unwrap_or_else(|| slots.push());
+        let entry = slots.at(slot);
         entry.source = Some(source);
         let generation = entry.generation;
         self.note_len(&slots);
@@ -63,7 +70,7 @@ impl Table {
     /// Events with this token find nothing from now on.
     pub(super) fn remove(&self, token: Token) {
         let mut slots = self.slots.lock();
-        let entry = &mut slots.slots[token.slot as usize];
+        let entry = slots.at(token.slot);
         if entry.generation != token.generation {
             return;
         }
@@ -76,7 +83,7 @@ impl Table {
     }
 
     fn note_len(&self, slots: &Slots) {
-        let len = slots.slots.len() - slots.free.len();
+        let len = slots.len as usize - slots.free.len();
         // ORDERING: Relaxed, and no read-modify-write: a number, written under the lock.
         self.len.store(len, Ordering::Relaxed);
     }
@@ -95,11 +102,7 @@ impl Table {
     ) {
         let slots = self.slots.lock();
         for (token, event) in events {
-            let slot = slots
-                .slots
-                .get(token.slot as usize)
-                .filter(|slot| slot.generation == token.generation);
-            if let Some(source) = slot.and_then(|slot| slot.source.as_ref()) {
+            if let Some(source) = slots.find(token) {
                 deliver(source, event);
             }
         }
@@ -107,21 +110,40 @@ impl Table {
 
     /// The source with this token, if it is still there.
     pub(super) fn find(&self, token: Token) -> Option<Arc<Source>> {
-        let slots = self.slots.lock();
-        let slot = slots.slots.get(token.slot as usize);
-        slot.filter(|slot| slot.generation == token.generation)?
-            .source
-            .clone()
+        self.slots.lock().find(token).cloned()
     }
 
     /// Every source that is registered.
     pub(super) fn all(&self) -> Vec<Arc<Source>> {
-        self.slots
-            .lock()
-            .slots
-            .iter()
-            .filter_map(|slot| slot.source.clone())
-            .collect()
+        let slots = self.slots.lock();
+        let all = slots.pieces.iter().flat_map(|piece| piece.iter());
+        all.filter_map(|slot| slot.source.clone()).collect()
+    }
+}
+
+impl Slots {
+    /// A slot that was never used.
+    fn push(&mut self) -> u32 {
+        let slot = self.len;
+        if slot as usize == self.pieces.len() * PIECE {
+            let piece = std::array::from_fn(|_| Slot::default());
+            self.pieces.push(Box::new(piece));
+        }
+        self.len = slot.checked_add(1).expect("fewer descriptors than 2^32");
+        slot
+    }
+
+    fn at(&mut self, slot: u32) -> &mut Slot {
+        &mut self.pieces[slot as usize / PIECE][slot as usize % PIECE]
+    }
+
+    #[inline]
+    fn find(&self, token: Token) -> Option<&Arc<Source>> {
+        let piece = self.pieces.get(token.slot as usize / PIECE)?;
+        let slot = &piece[token.slot as usize % PIECE];
+        slot.source
+            .as_ref()
+            .filter(|_| slot.generation == token.generation)
     }
 }
 
@@ -174,6 +196,23 @@ mod tests {
         }
         table.insert(Arc::new(Source::new()));
         assert_eq!(table.len(), 1, "in a slot that is used again");
+    }
+
+    #[test]
+    fn each_of_many_is_found() {
+        let table = Table::default();
+        let tokens: Vec<_> = (0..=2 * PIECE)
+            .map(|_| table.insert(Arc::new(Source::new())))
+            .collect();
+        assert!(tokens.iter().all(|token| hits(&table, *token) == 1));
+        let beyond = Token {
+            slot: 3 * PIECE as u32,
+            generation: 0,
+        };
+        assert_eq!(hits(&table, beyond), 0);
+        assert_eq!(table.all().len(), tokens.len());
+        table.remove(tokens[PIECE]);
+        assert_eq!((table.all().len(), table.len()), (2 * PIECE, 2 * PIECE));
     }
 
     #[test]

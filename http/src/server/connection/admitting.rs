@@ -5,7 +5,6 @@
 //! shut the service. Before it goes on it needs one again, for which it waits in the queue, however long that is, but for no longer than others. A body in pieces that follows the response is bounded by the connections, since who reads it slowly would otherwise
 //! keep others from their handlers.
 
-use super::reading::take_work;
 use super::waiting::WaitsFor;
 use super::{Connection, Step};
 use crate::response::Response;
@@ -78,8 +77,15 @@ impl<T: Transport> Connection<T> {
             true => HandlerTime::Timed,
             false => HandlerTime::Untimed,
         };
-        if self.current.handler == HandlerTime::Timed && self.current.began.is_none() {
-            self.current.began = Some(Instant::now());
+        if self.current.handler == HandlerTime::Timed {
+            self.note_begin();
+        }
+    }
+
+    /// Takes note of when the request began, if nobody has.
+    fn note_begin(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.began.get_or_insert_with(Instant::now);
         }
     }
 
@@ -91,8 +97,10 @@ impl<T: Transport> Connection<T> {
         }
         let now = Instant::recent();
         self.current.handler = HandlerTime::Waits;
-        self.current.began.get_or_insert(now);
-        self.handler_waits_since = Some(now);
+        if let Some(work) = &mut self.work {
+            work.began.get_or_insert(now);
+            work.handler_waits_since = Some(now);
+        }
     }
 
     /// The request has its response: the books learn of it, and the next request may have its permit.
@@ -101,8 +109,8 @@ impl<T: Transport> Connection<T> {
         let took = match std::mem::replace(&mut self.current.handler, HandlerTime::None) {
             HandlerTime::None => None,
             HandlerTime::Untimed => Some(Took::Untimed),
-            HandlerTime::Timed => Some(Took::AtOnce(self.current.elapsed())),
-            HandlerTime::Waits => Some(Took::Waited(self.current.elapsed())),
+            HandlerTime::Timed => Some(Took::AtOnce(self.elapsed())),
+            HandlerTime::Waits => Some(Took::Waited(self.elapsed())),
         };
         self.seat.finish(response.status(), took);
     }
@@ -128,8 +136,7 @@ impl<T: Transport> Connection<T> {
     /// A guest has asked for nothing yet, and is told that it need not.
     #[cold]
     pub(super) fn send_off(&mut self) -> Step {
-        self.work
-            .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
+        self.work();
         self.seat.rejected(Rejected::Guest);
         self.current.rejected = Some(Rejected::Guest);
         self.refuse(overload::response(Rejected::Guest))
@@ -142,6 +149,7 @@ mod tests {
     use crate::limits::{Limits, Timeouts};
     use crate::server::admission::Turn;
     use crate::server::census::Room;
+    use crate::server::peer::Peer;
     use crate::server::seat::Seat;
     use crate::server::{Server, Service};
     use filch::time::Duration;
@@ -177,9 +185,13 @@ mod tests {
             let answer = runtime.block_on(async {
                 let service = service(queue);
                 let place = service.registry.enter(None, &Room::ENDLESS);
-                let seat = Seat::new(service.clone(), place.expect("there is room"));
+                let seat = Seat::new(
+                    service.clone(),
+                    Peer::of(None),
+                    place.expect("there is room"),
+                );
                 let stream = filch_net::UnixStream::from_std(stream).expect("a runtime");
-                let mut connection = pin!(Connection::new(stream, None, seat));
+                let mut connection = pin!(Connection::new(stream, seat));
                 assert!(service.admission.try_enter() || is_granted(&service));
                 client
                     .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -210,10 +222,14 @@ mod tests {
     async fn status_of_late_one(service: &Arc<Service>, path: &str) -> String {
         let (mut client, stream) = UnixStream::pair().expect("two sockets");
         let place = service.registry.enter(None, &Room::ENDLESS);
-        let seat = Seat::new(service.clone(), place.expect("there is room"));
+        let seat = Seat::new(
+            service.clone(),
+            Peer::of(None),
+            place.expect("there is room"),
+        );
         write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").expect("there is room");
         let stream = filch_net::UnixStream::from_std(stream).expect("a runtime");
-        let mut connection = pin!(Connection::new(stream, None, seat));
+        let mut connection = pin!(Connection::new(stream, seat));
         filch::time::advance(Duration::from_millis(200)).await;
         let answer = std::future::poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
         assert!(answer.is_pending(), "the connection stays");

@@ -12,6 +12,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::router::{Matched, Router};
 use crate::server::exchange::Wants;
+use crate::server::invitation::Invitation;
 use crate::server::shield;
 use crate::server::transport::Transport;
 use crate::server::upload::Upload;
@@ -35,6 +36,7 @@ impl<T: Transport> Connection<T> {
         let is_logged = self.seat.service.access_log.is_some();
         if is_logged {
             work.asked.note(&exchange.view());
+            work.began = Some(Instant::now());
         }
         self.current = Current {
             is_head: exchange.method == Method::HEAD,
@@ -45,7 +47,6 @@ impl<T: Transport> Connection<T> {
             has_body: wants.has_body,
             is_held: false,
             is_paused: false,
-            began: is_logged.then(Instant::now),
             handler: HandlerTime::None,
             rejected: None,
         };
@@ -73,17 +74,19 @@ impl<T: Transport> Connection<T> {
             true => Event::HeadOfExpectation,
         });
         let rate = self.seat.service.upload_rate();
-        self.invitation = expects_continue.then(Arc::default);
         self.current.is_held = true;
+        let invitation: Option<Arc<Invitation>> = expects_continue.then(Arc::default);
         let upload = Arc::<Upload>::default();
-        self.upload = Some(upload.clone());
+        let aside = self.aside();
+        aside.invitation = invitation.clone();
+        aside.upload = Some(upload.clone());
         let Some(exchange) = self.work.as_mut().and_then(|work| work.exchange.get_mut()) else {
             return self.broken();
         };
-        let transport = self.transport.clone();
+        let transport = self.transport.share();
         exchange
             .body
-            .set_source(transport, upload, self.invitation.clone(), rate);
+            .set_source(transport, upload, invitation, rate);
         Step::Again
     }
 
@@ -135,7 +138,8 @@ impl<T: Transport> Connection<T> {
     /// Sends what there is while the handler works: earlier answers, and what it needs to go on.
     #[inline(never)]
     fn wait_for_handler(&mut self, cx: &mut Context<'_>) -> Step {
-        if let (Some(invitation), Some(work)) = (&self.invitation, &mut self.work) {
+        let invitation = self.aside.as_ref().and_then(|it| it.invitation.as_ref());
+        if let (Some(invitation), Some(work)) = (invitation, &mut self.work) {
             if invitation.take(cx.waker()) {
                 let _wait = self.conn.on(Event::Continue);
                 work.out.bytes.extend_from_slice(encode::CONTINUE);
@@ -157,7 +161,11 @@ impl<T: Transport> Connection<T> {
     #[inline]
     fn waits_for_client(&self) -> bool {
         matches!(self.conn.state(), State::Upload | State::Expect)
-            && self.upload.as_ref().is_some_and(|upload| upload.waits())
+            && self
+                .aside
+                .as_ref()
+                .and_then(|aside| aside.upload.as_ref())
+                .is_some_and(|upload| upload.waits())
     }
 
     /// Sends what there is while it waits.

@@ -31,10 +31,10 @@ impl<T: Transport> Connection<T> {
                     let _reuse = self.conn.on(Event::BodyEnd);
                     return Step::Again;
                 }
-                Ok(false) if self.discard > 0 => {}
+                Ok(false) if self.discard() > 0 => {}
                 // It is not what it should be, or more than it is worth.
                 _ => {
-                    self.discard = LINGER_MAX_BYTES;
+                    self.set_discard(LINGER_MAX_BYTES);
                     return self.end(Event::LastResponse);
                 }
             }
@@ -53,9 +53,13 @@ impl<T: Transport> Connection<T> {
         match self.poll_flush(cx) {
             Poll::Pending => return Step::Wait(WaitsFor::Room),
             Poll::Ready(Err(_)) => return self.broken(),
-            Poll::Ready(Ok(())) => self.ends_by_close = false,
+            Poll::Ready(Ok(())) => {
+                if let Some(aside) = &mut self.aside {
+                    aside.ends_by_close = false;
+                }
+            }
         }
-        if self.discard == 0 {
+        if self.discard() == 0 {
             // The peer sends nothing more: closing sends nothing but the end.
             return self.end(Event::Expire);
         }
@@ -63,7 +67,7 @@ impl<T: Transport> Connection<T> {
             return self.broken();
         }
         self.take_request_away();
-        while self.discard > 0 {
+        while self.discard() > 0 {
             if let Some(exchange) = self.work.as_mut().and_then(|work| work.exchange.get_mut()) {
                 exchange.buffer.clear();
             }
@@ -84,10 +88,11 @@ impl<T: Transport> Connection<T> {
         if work.is_some_and(|work| work.exchange.get_mut().is_some()) {
             return;
         }
-        if let Some(upload) = self.upload.take() {
+        let aside = self.aside.as_mut();
+        if let Some(upload) = aside.and_then(|aside| aside.upload.take()) {
             upload.end();
         }
-        self.work = Some(take_work(&self.seat.service, self.peer));
+        self.work = Some(take_work(&self.seat));
     }
 
     /// Reads what is to be dropped. Zero is the end of the stream.
@@ -97,8 +102,20 @@ impl<T: Transport> Connection<T> {
         };
         let count = ready!(self.transport.poll_read(cx, exchange.buffer.room()))?;
         exchange.buffer.arrived(count);
-        self.moved += count;
-        self.discard = self.discard.saturating_sub(count as u64);
+        self.moved(count);
+        self.set_discard(self.discard().saturating_sub(count as u64));
         Poll::Ready(Ok(count))
+    }
+
+    /// How much may still be read and dropped.
+    fn discard(&self) -> u64 {
+        self.aside.as_ref().map_or(0, |aside| aside.discard)
+    }
+
+    #[inline]
+    pub(super) fn set_discard(&mut self, bytes: u64) {
+        if bytes > 0 || self.aside.is_some() {
+            self.aside().discard = bytes;
+        }
     }
 }

@@ -47,8 +47,10 @@ impl<T: Transport> Connection<T> {
     fn finish_plain(&mut self, response: Response) -> Step {
         self.log(&response);
         self.account(&response);
-        if let Some(invitation) = self.invitation.take() {
-            invitation.close();
+        if let Some(aside) = &mut self.aside {
+            if let Some(invitation) = aside.invitation.take() {
+                invitation.close();
+            }
         }
         let rest = self.settle();
         let keep_alive = self.may_stay(&response) && is_worth_reading(rest);
@@ -66,8 +68,11 @@ impl<T: Transport> Connection<T> {
     /// The response is complete: decides what comes next.
     #[inline(always)]
     pub(super) fn complete(&mut self, keep_alive: bool, rest: Option<Rest>) -> Step {
-        let exchange = self.work.as_mut().and_then(|work| work.exchange.get_mut());
         let mut is_quiet = false;
+        if let Some(work) = &mut self.work {
+            work.began = None;
+        }
+        let exchange = self.work.as_mut().and_then(|work| work.exchange.get_mut());
         if let Some(exchange) = exchange {
             // Whether the client asked for the end and was done: then nothing can come that closing would answer with
             // a reset. It is not enough that nothing has come, since more may be under way, or in the socket: behind a body
@@ -81,14 +86,14 @@ impl<T: Transport> Connection<T> {
                 exchange.begin();
             }
         }
-        (self.current.began, self.current.rejected) = (None, None);
+        self.current.rejected = None;
         self.note_body(rest);
-        self.discard = match (keep_alive, rest) {
+        self.set_discard(match (keep_alive, rest) {
             (true, Some(Rest::None)) => 0,
             (true, _) => DISCARD_MAX_BYTES,
             (false, _) if is_quiet => 0,
             (false, _) => LINGER_MAX_BYTES,
-        };
+        });
         let _owed = self.conn.on(if keep_alive {
             Event::Response
         } else {
@@ -182,7 +187,7 @@ impl<T: Transport> Connection<T> {
         if !is_head {
             work.out.push_body(response.into_body());
         }
-        self.discard = LINGER_MAX_BYTES;
+        self.set_discard(LINGER_MAX_BYTES);
         let _owed = self.conn.on(Event::LastResponse);
         Step::Again
     }

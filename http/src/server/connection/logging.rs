@@ -40,11 +40,11 @@ impl<T: Transport> Connection<T> {
         let Some(log) = &self.seat.service.access_log else {
             return;
         };
-        let elapsed = self.current.elapsed();
+        let elapsed = self.elapsed();
         let (method, target) = asked(self.work.as_deref_mut());
         let length = response.body().length().unwrap_or(0);
         let access = Access {
-            peer: self.peer,
+            peer: self.seat.peer.address(),
             method,
             target,
             status: response.status(),
@@ -62,11 +62,11 @@ impl<T: Transport> Connection<T> {
         let (method, target) = asked(self.work.as_deref_mut());
         let entry = Entry {
             service: self.seat.service.clone(),
-            peer: self.peer,
+            peer: self.seat.peer.address(),
             method: method.into(),
             target: target.into(),
             status: response.status(),
-            began: self.current.began,
+            began: self.began(),
             body_bytes: 0,
         };
         self.was_logged();

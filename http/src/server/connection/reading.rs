@@ -6,11 +6,10 @@
 use super::waiting::WaitsFor;
 use super::{Connection, Step};
 use crate::proto::conn::{Event, State};
-use crate::server::Service;
+use crate::server::seat::Seat;
 use crate::server::transport::Transport;
 use crate::server::work::Work;
 use filch::task::is_turn_over;
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 impl<T: Transport> Connection<T> {
@@ -33,7 +32,7 @@ impl<T: Transport> Connection<T> {
             }
         } else {
             // Nothing has come that is not answered, and nothing is to be sent.
-            self.work = Some(take_work(&self.seat.service, self.peer));
+            self.work = Some(take_work(&self.seat));
         }
         self.read(cx)
     }
@@ -70,7 +69,7 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Ok(0)) => self.end(Event::HalfClose),
             Poll::Ready(Ok(count)) => {
                 exchange.buffer.arrived(count);
-                self.moved += count;
+                self.moved(count);
                 self.since.read(self.transport.readable_since());
                 self.take_request(cx).unwrap_or(Step::Again)
             }
@@ -87,6 +86,9 @@ impl<T: Transport> Connection<T> {
             return self.look_last();
         }
         self.give_back_work();
+        if self.aside.is_some() {
+            self.give_up_aside();
+        }
         Step::Wait(if self.is_fresh {
             WaitsFor::First
         } else {
@@ -105,6 +107,18 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// What belonged to the requests before. How slow the client has been to read is remembered.
+    #[cold]
+    fn give_up_aside(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            aside.upload = None;
+            if aside.allowance.is_none() {
+                self.aside = None;
+            }
+        }
+        self.transport.unshare();
+    }
+
     /// The same while a response goes on whose request is over.
     pub(super) fn give_back_last_work(&mut self) {
         if let Some(exchange) = self.work.as_mut().and_then(|work| work.exchange.get_mut()) {
@@ -117,16 +131,14 @@ impl<T: Transport> Connection<T> {
     /// with a reset.
     #[cold]
     pub(super) fn look_last(&mut self) -> Step {
-        let work = self
-            .work
-            .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
+        let work = self.work.get_or_insert_with(|| take_work(&self.seat));
         let Some(exchange) = work.exchange.get_mut() else {
             return self.broken();
         };
         match self.transport.read_now(exchange.buffer.room()) {
             Ok(count @ 1..) => {
                 exchange.buffer.arrived(count);
-                self.moved += count;
+                self.moved(count);
                 Step::Again
             }
             _ => self.end(Event::Expire),
@@ -134,11 +146,12 @@ impl<T: Transport> Connection<T> {
     }
 }
 
-/// What is needed for work, for a connection of this server.
-pub(super) fn take_work(service: &Service, peer: Option<SocketAddr>) -> Box<Work> {
+/// What is needed for work, for the connection of this seat.
+#[inline]
+pub(super) fn take_work(seat: &Seat) -> Box<Work> {
     let mut work = Work::take();
     if let Some(exchange) = work.exchange.get_mut() {
-        exchange.serve(service, peer);
+        exchange.serve(&seat.service, seat.peer.address());
     }
     work
 }

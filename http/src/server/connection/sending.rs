@@ -33,10 +33,7 @@ impl<T: Transport> Connection<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let Some(work) = &mut self.work else {
-            return Poll::Ready(Ok(()));
-        };
-        while !work.out.is_empty() {
+        while let Some(work) = self.work.as_mut().filter(|work| !work.out.is_empty()) {
             let count = match work.out.only_piece() {
                 Some(piece) if FILE_FOLLOWS => ready!(self.transport.poll_write_more(cx, piece))?,
                 Some(piece) => ready!(self.transport.poll_write(cx, piece))?,
@@ -46,12 +43,19 @@ impl<T: Transport> Connection<T> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             work.out.advance(count);
-            self.moved += count;
-            if let Some(allowance) = &mut self.allowance {
-                allowance.moved(count, self.seat.service.download_rate());
-            }
+            self.moved_out(count);
         }
         self.conn.sent();
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes note of bytes that went out.
+    #[inline]
+    pub(super) fn moved_out(&mut self, count: usize) {
+        self.moved(count);
+        let aside = self.aside.as_mut();
+        if let Some(allowance) = aside.and_then(|aside| aside.allowance.as_mut()) {
+            allowance.moved(count, self.seat.service.download_rate());
+        }
     }
 }

@@ -6,11 +6,11 @@
 //! A body that fails, panics, or ends before its announced length is never passed off as whole: the connection is cut, in a way that
 //! the client notices, and the operator is told. What a body has beyond its length is not sent.
 
+use super::aside::Following;
 use super::finishing::is_worth_reading;
 use super::logging::Entry;
-use super::reading::take_work;
 use super::waiting::WaitsFor;
-use super::{Connection, Following, Step};
+use super::{Connection, Step};
 use crate::body::pieces::{Piece, Pieces};
 use crate::body::{BoxError, Later};
 use crate::proto::Version;
@@ -91,8 +91,7 @@ impl<T: Transport> Connection<T> {
             && !ends_with_it
             && rest.is_none_or(|it| is_worth_reading(Some(it)));
         let persistence = self.persistence(keep_alive);
-        self.work
-            .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
+        self.work();
         self.encode_head(&response, framing, persistence);
         let Later::Pieces(pieces) = response.into_body().into_later() else {
             return self.broken();
@@ -113,16 +112,17 @@ impl<T: Transport> Connection<T> {
         if !sends_body {
             return self.end_stream(outgoing);
         }
-        self.ends_by_close = framing == BodyFraming::UntilClose;
+        self.aside().ends_by_close = framing == BodyFraming::UntilClose;
         self.note_body(rest);
         let _wait = self.conn.on(Event::Answering);
-        self.following = Following::Body(Box::new(outgoing));
+        self.aside().following = Following::Body(Box::new(outgoing));
         Step::Again
     }
 
     /// A client that waits to be invited is, if the body of the response may be made of that of the request.
     fn close_invitation(&mut self, rest: Option<Rest>) {
-        let Some(invitation) = self.invitation.take() else {
+        let aside = self.aside.as_mut();
+        let Some(invitation) = aside.and_then(|aside| aside.invitation.take()) else {
             return;
         };
         if rest.is_some() {
@@ -138,7 +138,7 @@ impl<T: Transport> Connection<T> {
     /// Sends more of the body.
     #[inline(never)]
     pub(super) fn step_stream(&mut self, cx: &mut Context<'_>) -> Step {
-        let Following::Body(mut outgoing) = std::mem::take(&mut self.following) else {
+        let Following::Body(mut outgoing) = std::mem::take(&mut self.aside().following) else {
             return self.broken();
         };
         for _ in 0..PIECES_MAX {
@@ -184,21 +184,19 @@ impl<T: Transport> Connection<T> {
     }
 
     fn go_on(&mut self, outgoing: Box<Outgoing>) -> Step {
-        self.following = Following::Body(outgoing);
+        self.aside().following = Following::Body(outgoing);
         Step::Again
     }
 
     fn go_on_later(&mut self, outgoing: Box<Outgoing>, waits_for: WaitsFor) -> Step {
-        self.following = Following::Body(outgoing);
+        self.aside().following = Following::Body(outgoing);
         Step::Wait(waits_for)
     }
 
     /// Adds a piece to what is to be sent, as far as it was announced.
     fn push_piece(&mut self, outgoing: &mut Outgoing, mut piece: Bytes) {
         let mut end = &b""[..];
-        let work = self
-            .work
-            .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
+        let work = self.work();
         match &mut outgoing.framing {
             BodyFraming::Length(left) => {
                 outgoing.is_over |= piece.len() as u64 > *left;
@@ -257,10 +255,7 @@ impl<T: Transport> Connection<T> {
                     *left -= count as u64;
                 }
                 outgoing.sent(count);
-                self.moved += count;
-                if let Some(allowance) = &mut self.allowance {
-                    allowance.moved(count, self.seat.service.download_rate());
-                }
+                self.moved_out(count);
                 self.go_on(outgoing)
             }
             Poll::Ready(Err(error)) if is_of_file(&error) => {
@@ -289,9 +284,7 @@ impl<T: Transport> Connection<T> {
         }
         if framing == BodyFraming::Chunked {
             let trailers = pieces.trailers.take();
-            let work = self
-                .work
-                .get_or_insert_with(|| take_work(&self.seat.service, self.peer));
+            let work = self.work();
             encode_last_chunk(trailers.as_ref(), &mut work.out.bytes);
         }
         // It may have had the request, and may panic.
@@ -317,7 +310,7 @@ impl<T: Transport> Connection<T> {
     #[cold]
     fn tell(&self, request: &Name, reason: &str) {
         let failure = Failure {
-            peer: self.peer,
+            peer: self.seat.peer.address(),
             request: request.as_str(),
             reason,
         };

@@ -4,8 +4,9 @@
 //! that is sent, and the future that serves the other protocol is polled in place of all else, until it ends.
 
 use super::answering::failed;
+use super::aside::Following;
 use super::waiting::WaitsFor;
-use super::{Connection, Following, Step};
+use super::{Connection, Step};
 use crate::body::Later;
 use crate::proto::conn::Event;
 use crate::proto::encode::Persistence;
@@ -75,15 +76,15 @@ impl<T: Transport> Connection<T> {
             return self.broken();
         };
         let stream = Upgraded::new(
-            self.transport.clone(),
+            self.transport.share(),
             ahead,
-            self.peer,
+            self.seat.peer.address(),
             self.seat.service.draining.clone(),
         );
         match catch_unwind(AssertUnwindSafe(|| switch(stream))) {
             Ok(serving) => {
                 let _hand_over = self.conn.on(Event::Switch);
-                self.following = Following::Protocol(Switched { serving });
+                self.aside().following = Following::Protocol(Switched { serving });
             }
             Err(payload) => {
                 shield::discard(payload);
@@ -103,13 +104,16 @@ impl<T: Transport> Connection<T> {
                 Poll::Ready(Ok(())) => self.give_back_last_work(),
             }
         }
-        let Following::Protocol(switched) = &mut self.following else {
+        let aside = self.aside.as_deref_mut();
+        let Some((Following::Protocol(switched), is_let_go)) =
+            aside.map(|aside| (&mut aside.following, &mut aside.is_let_go))
+        else {
             return self.broken();
         };
         match catch_unwind(AssertUnwindSafe(|| switched.serving.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Step::Wait(WaitsFor::Piece),
             Ok(Poll::Ready(())) => {
-                self.is_let_go = true;
+                *is_let_go = true;
                 self.end(Event::Break)
             }
             Err(payload) => {

@@ -1,13 +1,13 @@
 //! How long may a connection wait for what?
 //!
 //! Each wait has a name, and the name a time. A wait for what is one thing, as a head, has one time however much comes meanwhile; one
-//! for the client to read uses up its [`Allowance`].
+//! for the client to read uses up its [`Allowance`](crate::server::allowance::Allowance).
 
 use super::{Connection, Step};
 use crate::limits::Timeouts;
 use crate::proto::Refusal;
 use crate::proto::conn::Event;
-use crate::server::allowance::{Allowance, Rate};
+use crate::server::allowance::Rate;
 use crate::server::metrics::Rejected;
 use crate::server::transport::Transport;
 use crate::server::{Service, census};
@@ -106,11 +106,12 @@ impl<T: Transport> Connection<T> {
                 Some(now + timeout.min(DRAIN_HEAD_TIMEOUT))
             }
             Some(timeout) if waits_for == WaitsFor::Handler => {
-                Some(self.handler_waits_since.unwrap_or(now) + timeout)
+                let since = self.work.as_ref().and_then(|work| work.handler_waits_since);
+                Some(since.unwrap_or(now) + timeout)
             }
             Some(timeout) if waits_for == WaitsFor::End => {
                 let most = now + timeouts.body.max(timeout);
-                let until = *self.lingers_until.get_or_insert(most);
+                let until = *self.aside().lingers_until.get_or_insert(most);
                 Some(until.min(now + timeout))
             }
             Some(_) if waits_for == WaitsFor::Room => Some(self.room_due(now)),
@@ -122,7 +123,7 @@ impl<T: Transport> Connection<T> {
     #[cold]
     fn room_due(&mut self, now: Instant) -> Instant {
         let rate = self.seat.service.download_rate();
-        let allowance = self.allowance.get_or_insert_with(Box::<Allowance>::default);
+        let allowance = self.aside().allowance.get_or_insert_default();
         allowance.wait(now, rate)
     }
 

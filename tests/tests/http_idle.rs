@@ -1,0 +1,112 @@
+//! What does a connection cost that waits for its next request?
+//!
+//! What the server has asked the allocator for, for each of some hundred that have asked once and been answered, however much the request needed. The task's cell is not among it, which comes from the runtime's own memory: three
+//! lines, which the connection itself asserts when it is compiled.
+
+use filch::runtime::Builder;
+use filch_http::{Body, Request, Response, Router, Server};
+use filch_tests::allocations::{Counting, live_bytes};
+use filch_tests::guard::{eventually, within_reason};
+use futures_lite::{AsyncReadExt, stream};
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Fewer than one address may have where a process may have 1024 descriptors, of which this one has both ends.
+const CONNECTIONS: usize = 400;
+
+/// What is watched of the descriptor (80), the timer (72), and a part of the tables of both and of the server (16 for whom to wake, 16 for the source, about as much for whom a number belongs to), in bytes. With room for
+/// tables that have just grown.
+const MAX_BYTES: usize = 212;
+
+fn router() -> Router {
+    Router::new()
+        .get("/", async || "Hello, World!")
+        .get("/pieces", async || {
+            Response::new(Body::stream(stream::iter([
+                Ok::<_, Infallible>("one"),
+                Ok("two"),
+            ])))
+        })
+        .get("/later", async || {
+            filch::yield_now().await;
+            "later"
+        })
+        .post("/", async |mut request: Request| {
+            let mut whole = Vec::new();
+            let read = request.body().read_to_end(&mut whole).await;
+            read.map_or_else(|error| error.to_string(), |_| "read".to_owned())
+        })
+}
+
+/// What a client sends, piece by piece, and how the answer ends.
+type Talk = (&'static [&'static str], &'static str);
+
+fn talk(server: SocketAddr, (pieces, end): Talk) -> TcpStream {
+    let mut client = TcpStream::connect(server).expect("it listens");
+    client.set_nodelay(true).expect("a socket");
+    for (at, piece) in pieces.iter().enumerate() {
+        if at > 0 {
+            // The server has said that it reads on.
+            let mut room = [0; 25];
+            client.read_exact(&mut room).expect("an invitation");
+            assert_eq!(&room, b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        client.write_all(piece.as_bytes()).expect("sent");
+    }
+    let (mut room, mut filled) = ([0; 1024], 0);
+    while !room[..filled].ends_with(end.as_bytes()) {
+        let count = client.read(&mut room[filled..]).expect("an answer");
+        assert!(count > 0, "{:?}", String::from_utf8_lossy(&room[..filled]));
+        filled += count;
+    }
+    client
+}
+
+/// One test for all, since what it counts is the whole process.
+#[test]
+fn an_idle_connection_holds_next_to_nothing() {
+    within_reason(|| {
+        let runtime = Builder::new()
+            .worker_threads(1)
+            .max_spare_workers(0)
+            .build()
+            .expect("a runtime");
+        for kind in [
+            (&["GET / HTTP/1.1\r\nHost: a\r\n\r\n"][..], "World!"),
+            (&["GET /later HTTP/1.1\r\nHost: a\r\n\r\n"], "later"),
+            (&["GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n"], "0\r\n\r\n"),
+            (
+                &[
+                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+                    "body",
+                ],
+                "read",
+            ),
+        ] {
+            let (tell, told) = mpsc::channel();
+            let server = runtime.spawn(async move {
+                let server = Server::bind("127.0.0.1:0").await.expect("a free port");
+                tell.send(server.local_addr().expect("an address"))
+                    .expect("it waits");
+                server.router(router()).serve().await
+            });
+            let address = told.recv().expect("it starts");
+            let mut clients = Vec::with_capacity(CONNECTIONS + 1);
+            // What the first one touches is not what each costs.
+            clients.push(talk(address, kind));
+            let before = live_bytes();
+            for _ in 0..CONNECTIONS {
+                clients.push(talk(address, kind));
+            }
+            // A client has its answer before the server's task waits again.
+            let each = || live_bytes().saturating_sub(before) / CONNECTIONS;
+            eventually("little for each", || (each() <= MAX_BYTES).then_some(()));
+            server.abort();
+        }
+    });
+}
