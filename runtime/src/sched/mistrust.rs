@@ -9,8 +9,9 @@
 //! | a task that it wakes or spawns itself | whoever it wakes: the slot is not used, and rule 1 of `IDLE.md` applied to each push |
 //! | readiness in its driver, an expired timer | a sibling that sleeps while the other works, and watches it: its wait ends with the other's events and deadline too |
 //!
-//! When the mistrusted worker itself goes to sleep the watch ends, since what comes then is its own business, and wakes it anyway. If everybody slept when it began to work, the sentinel wakes one
-//! to watch it, once it has been in one poll from look to look.
+//! When the mistrusted worker itself goes to sleep the watch ends, since what comes then is its own business, and wakes it anyway. When it wakes up it wakes somebody to watch it, and so does
+//! the sentinel if nobody does when it has been in one poll from look to look. (Without the first, what was there when a computation began was late by a look: of 1000 requests a second
+//! beside a client whose requests compute for 22 ms, one in a hundred by 1.05 ms.)
 //!
 //! So the first is late by two ticks of the sentinel, and the next ones by a wake-up. What it costs: the wake-ups, and for each sleep of the one who watches two system calls, and
 //! a wait that ends for events which the mistrusted worker would have looked after itself. Programs without long polls never pay.
@@ -145,10 +146,11 @@ impl Core {
 }
 
 impl Shared {
-    /// Sees to it that somebody watches a worker that is stuck: who is woken for nothing goes back to sleep, and watches.
-    pub(super) fn find_watcher(&self, stuck: usize) {
+    /// Sees to it that somebody watches a worker: who is woken for nothing goes back to sleep, and watches.
+    #[cold]
+    pub(super) fn find_watcher(&self, mistrusted: usize) {
         let is_watched = |watcher: &AtomicUsize| watcher.load(Ordering::Relaxed) != 0;
-        if !self.watchers.get(stuck).is_none_or(is_watched) {
+        if !self.watchers.get(mistrusted).is_none_or(is_watched) {
             self.unpark(self.idle.wake_one_from_outside());
         }
     }

@@ -312,6 +312,9 @@ impl Core {
             if let Some(sibling) = watched {
                 self.unwatch(sibling);
             }
+            if self.remote().is_mistrusted() {
+                self.shared.find_watcher(self.index);
+            }
         }
         self.begin_anew();
     }
