@@ -11,7 +11,7 @@
 use filch::Runtime;
 use filch::io::AsyncFd;
 use filch::runtime::Builder;
-use filch::time::{Duration, sleep};
+use filch::time::{Duration, Instant, sleep};
 use filch_tests::census::{Census, settle};
 use filch_tests::drops::Tally;
 use filch_tests::guard::{eventually, spin_until, within_reason};
@@ -66,6 +66,26 @@ impl Blocked {
             rt.block_on(task).expect("no panic");
         }
     }
+}
+
+/// What it took for the time when it fell asleep is no time for what it is called for: deadlines that count from then would be over.
+#[test]
+fn a_spare_that_is_called_again_knows_the_time() {
+    within_reason(|| {
+        let rt = runtime(1, 1);
+        eventually("it was called twenty times", || {
+            let (begun, calls) = (Instant::now(), rt.metrics().spare_call_count());
+            let blocked = block_all(&rt, 1);
+            let recent = rt.spawn(async { Instant::recent() });
+            let recent = rt.block_on(recent).expect("no panic");
+            // Otherwise it had not fallen asleep since the last time.
+            if rt.metrics().spare_call_count() > calls {
+                assert!(recent >= begun, "{:?} too early", begun - recent);
+            }
+            blocked.release(&rt);
+            (calls >= 20).then_some(())
+        });
+    });
 }
 
 #[test]

@@ -112,7 +112,10 @@ impl Core {
             if idle >= KEPT {
                 return None;
             }
-            if self.park(KEPT.saturating_sub(idle)) == Woken::Called {
+            let woken = self.park(KEPT.saturating_sub(idle));
+            // The time that it knew is that from before the wait.
+            self.note_time(self.shared.clock.now());
+            if woken == Woken::Called {
                 idle_since = SystemClock.now();
             }
         }
