@@ -107,15 +107,16 @@ async fn welcome(
     heartbeat: Heartbeat,
     end: CancellationToken,
 ) -> Result<(), Error> {
-    let mut name = String::new();
+    let mut joined = None;
     #[expect(clippy::result_large_err, reason = "tungstenite wants it so")]
     let handshake = |request: &Request, response: Response| {
-        name = request.uri().path().trim_matches('/').to_owned();
+        let name = request.uri().path().trim_matches('/');
         if name.is_empty() {
-            Err(refusal("the path of the URL is your name\n"))
-        } else {
-            Ok(response)
+            return Err(refusal("the path of the URL is your name\n"));
         }
+        // Before the response: who has that hears everybody, and everybody has heard of it.
+        joined = Some((room.subscribe(), Presence::begin(&room, peer, name)));
+        Ok(response)
     };
     let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX));
     let limits = limits.max_frame_size(Some(MESSAGE_MAX));
@@ -124,16 +125,44 @@ async fn welcome(
         shaken = timeout(TIMEOUT, handshake) => shaken.map_err(io::Error::from)??,
         () = end.cancelled() => return Ok(()),
     };
+    let Some((messages, presence)) = joined else {
+        unreachable!("whoever is refused has no socket");
+    };
 
-    let messages = room.subscribe();
-    say(&room, peer, format!("{name} is here"));
-    let left = member(&mut socket, peer, &name, &room, messages, heartbeat, &end).await;
-    say(&room, peer, format!("{name} has left"));
+    let left = member(&mut socket, &presence, messages, heartbeat, &end).await;
+    drop(presence);
     match left {
         Ok(Some(farewell)) => close(&mut socket, farewell).await,
         Ok(None) => finish(&mut socket).await,
         // To whom has broken the rules it is said which.
         Err(error) => close(&mut socket, complaint(&error)).await.and(Err(error)),
+    }
+}
+
+/// Somebody is here until it is dropped, and everybody else is told so.
+struct Presence {
+    room: broadcast::Sender<Said>,
+    peer: SocketAddr,
+    name: String,
+}
+
+impl Presence {
+    fn begin(room: &broadcast::Sender<Said>, peer: SocketAddr, name: &str) -> Self {
+        let (room, name) = (room.clone(), name.to_owned());
+        let presence = Self { room, peer, name };
+        presence.say(" is here");
+        presence
+    }
+
+    fn say(&self, what: &str) {
+        // An error says that nobody listens, which is nobody's fault.
+        let _ = self.room.send((self.peer, format!("{}{what}", self.name)));
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.say(" has left");
     }
 }
 
@@ -146,9 +175,7 @@ fn refusal(why: &str) -> ErrorResponse {
 /// Until the member has left; or why the server leaves.
 async fn member(
     socket: &mut WebSocketStream<TcpStream>,
-    peer: SocketAddr,
-    name: &str,
-    room: &broadcast::Sender<Said>,
+    presence: &Presence,
     mut messages: broadcast::Receiver<Said>,
     heartbeat: Heartbeat,
     end: &CancellationToken,
@@ -160,14 +187,14 @@ async fn member(
             message = socket.next() => {
                 sign_of_life = Instant::now();
                 match message.transpose()? {
-                    Some(Message::Text(text)) => say(room, peer, format!("{name}: {text}")),
+                    Some(Message::Text(text)) => presence.say(&format!(": {text}")),
                     // It is answered by tungstenite, and so is a ping; after it there is nothing more to be sent.
                     Some(Message::Close(_)) | None => return Ok(None),
                     Some(_) => {}
                 }
             }
             message = messages.recv() => match message {
-                Ok((from, _)) if from == peer => {}
+                Ok((from, _)) if from == presence.peer => {}
                 Ok((_, text)) => send(socket, Message::text(text)).await?,
                 Err(RecvError::Lagged(missed)) => {
                     send(socket, Message::text(format!("({missed} messages missed)"))).await?;
@@ -183,11 +210,6 @@ async fn member(
             () = end.cancelled() => return Ok(Some(farewell(CloseCode::Away, "good night"))),
         }
     }
-}
-
-fn say(room: &broadcast::Sender<Said>, from: SocketAddr, text: String) {
-    // An error says that nobody listens, which is nobody's fault.
-    let _ = room.send((from, text));
 }
 
 /// Who takes nothing is not waited for.
