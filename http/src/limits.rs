@@ -24,7 +24,7 @@ use filch::time::Duration;
 
 /// Most connections of a server at a time.
 ///
-/// An idle one costs some 300 bytes here and 4 to 9 kB in the kernel, so all of them half a gigabyte. Where the process may have fewer descriptors, that is the bound: see
+/// An idle one costs some 450 bytes here and 4 to 9 kB in the kernel, so all of them half a gigabyte. Where the process may have fewer descriptors, that is the bound: see
 /// [`Limits::connections`].
 pub const CONNECTIONS_MAX: usize = 64 * 1024;
 

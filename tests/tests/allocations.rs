@@ -32,7 +32,8 @@ const TIMES_SLOW: usize = 200;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How often it is counted: what is asked for again and again is asked for each time; what is done for the first time where a machine is slow, is not.
+/// How often it is counted: what is asked for again and again is asked for each time; what is done for the first time where a machine is slow, is not. What is asked for more seldom than
+/// once in all these times is not seen.
 const COUNTS: usize = 3;
 
 /// Does something that often, and that often again: what the second time has asked for, or a later one.

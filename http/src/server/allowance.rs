@@ -47,6 +47,11 @@ impl Allowance {
         since + rate.grace.saturating_sub(self.used)
     }
 
+    /// Whether it is as if nobody had ever waited.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.since.is_none() && self.used.is_zero()
+    }
+
     /// So many bytes came or went. It costs nothing while nobody has waited.
     #[inline]
     pub(crate) fn moved(&mut self, bytes: usize, rate: Rate) {

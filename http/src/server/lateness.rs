@@ -19,8 +19,8 @@
 //! finds no worker free is turned away, it is Erlang's loss formula: with two workers half are turned away at 1.4 times the capacity, and a third at 0.8. So half as the bound keeps no server in this state to which less comes than it can do; a
 //! lower one would. Between once and twice the capacity it comes and goes, and nobody waits for much longer than the time and two intervals.
 //!
-//! Measured with computations of 5 ms on two workers, ten times as many offered for a minute by a thousand connections of the same machine (two cores, shared with these clients; November 2026): 351 of 397 possible a second were
-//! admitted and answered after 30 ms in the median and 40 ms in 99 of 100 cases; 3600 a second were turned away after 36 and 126 ms; memory stood still; a request that was sent right after it was answered as if nothing had been.
+//! Measured with computations of 5 ms on two workers, ten times as many offered for a minute by a thousand connections of the same machine (two cores, shared with these clients; November 2026): 369 of 396 possible a second were
+//! admitted and answered after 53 ms in the median and 99 ms in 99 of 100 cases; 3600 a second were turned away after 58 and 160 ms; memory stood still; a request that was sent right after it was answered as if nothing had been.
 //!
 //! **What it costs:** a request that is prompt while all is calm takes two loads and a comparison; the rest is cold. Numbers are counted on cache lines of each thread's own.
 //!

@@ -60,6 +60,7 @@ impl Work {
     pub(crate) fn give(mut self: Box<Self>) {
         debug_assert!(self.out.is_empty());
         self.began = None;
+        self.handler_waits_since = None;
         let is_whole = self
             .exchange
             .get_mut()

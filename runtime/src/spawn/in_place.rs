@@ -6,7 +6,7 @@ use crate::sched::handoff::before_blocking;
 ///
 /// For calls that borrow what the task has; what can be sent belongs in [`spawn_blocking`](super::spawn_blocking), where a thread is more likely to be there already. Outside of
 /// workers the function is just called. A task that blocks without saying so is helped too, but later: by siblings after a millisecond, by
-/// [spare workers](crate::runtime::Builder::max_spare_workers) after two.
+/// [spare workers](crate::runtime::Builder::max_spare_workers) after one or two, with a single worker after five to ten.
 ///
 /// # Units and limits
 ///

@@ -169,8 +169,7 @@ fn until_answered(lines: &mut Lines) -> io::Result<()> {
     Ok(())
 }
 
-/// One that goes off so many times a second.
-/// One that is not set yet.
+/// An alarm that is not set yet.
 fn alarm(ready: &Ready) -> io::Result<OwnedFd> {
     let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
     let alarm = timerfd_create(TimerfdClockId::Monotonic, flags)?;

@@ -149,6 +149,7 @@ mod tests {
     use crate::limits::{Limits, Timeouts};
     use crate::server::admission::Turn;
     use crate::server::census::Room;
+    use crate::server::drain::Part;
     use crate::server::peer::Peer;
     use crate::server::seat::Seat;
     use crate::server::{Server, Service};
@@ -158,8 +159,8 @@ mod tests {
     use std::pin::pin;
     use std::sync::Arc;
 
-    /// A service that has room for one request at a time, and for another that waits for so long.
-    fn service(queue: Duration) -> Arc<Service> {
+    /// A server that has room for one request at a time, and for another that waits for so long. It drains when it is dropped.
+    fn serving(queue: Duration) -> Part<Arc<Service>> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listener = filch_net::TcpListener::from_std(listener).expect("a runtime");
         let server = Server::from_listener(listener)
@@ -172,7 +173,7 @@ mod tests {
                 queue,
                 ..Timeouts::default()
             });
-        server.into_part(Room::ENDLESS).host
+        server.into_part(Room::ENDLESS)
     }
 
     /// Its task is polled for the first time again when both its turn and the end of its time have come.
@@ -183,7 +184,8 @@ mod tests {
         for (queue, status) in [(1000 * queue, "404"), (queue, "503")] {
             let (mut client, stream) = UnixStream::pair().expect("two sockets");
             let answer = runtime.block_on(async {
-                let service = service(queue);
+                let serving = serving(queue);
+                let service = serving.host.clone();
                 let place = service.registry.enter(None, &Room::ENDLESS);
                 let seat = Seat::new(
                     service.clone(),
@@ -242,7 +244,8 @@ mod tests {
     fn late_ones_are_turned_away_when_most_are_late_and_exempt_ones_do_not_count() {
         let runtime = filch::runtime::Builder::new().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
-            let service = service(Duration::from_secs(1));
+            let serving = serving(Duration::from_secs(1));
+            let service = serving.host.clone();
             for _ in 0..20 {
                 assert_eq!(status_of_late_one(&service, "/healthz").await, "404");
             }

@@ -6,6 +6,7 @@
 use super::waiting::WaitsFor;
 use super::{Connection, Step};
 use crate::proto::conn::{Event, State};
+use crate::server::allowance::Allowance;
 use crate::server::seat::Seat;
 use crate::server::transport::Transport;
 use crate::server::work::Work;
@@ -112,7 +113,7 @@ impl<T: Transport> Connection<T> {
     fn give_up_aside(&mut self) {
         if let Some(aside) = &mut self.aside {
             aside.upload = None;
-            if aside.allowance.is_none() {
+            if aside.allowance.as_ref().is_none_or(Allowance::is_whole) {
                 self.aside = None;
             }
         }
