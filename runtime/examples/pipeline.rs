@@ -44,7 +44,7 @@ pub(crate) fn main() -> std::io::Result<()> {
     let (sum, most, took) = rt.block_on(run());
     println!("{LINES} lines, their sum {sum}, took {took:?}; at most {most} were under way");
 
-    assert_eq!(sum, (1..=LINES).sum());
+    assert_eq!(sum, (1..=LINES).sum::<usize>());
     // Each channel's places, and one line in the hand of each stage: the source's waits for a place.
     assert_eq!(most, PLACES + 1 + PLACES + 2);
     // The store sets the pace, from the moment the first line has come.

@@ -76,6 +76,7 @@ pub mod census;
 pub mod drops;
 pub mod guard;
 pub mod limits;
+pub mod lone_server;
 pub mod pipe;
 pub mod proxy;
 pub mod quiet;

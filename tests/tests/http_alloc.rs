@@ -3,15 +3,14 @@
 //! Requests go to a server on the only worker of a runtime; another route tells how often that worker's thread has asked for memory by then. A plain request costs nothing; of a body that comes in
 //! pieces the few boxes that hold it.
 
-use filch::runtime::Builder;
-use filch_http::{Body, Request, Response, Router, Server};
+use filch_http::{Body, Request, Response, Router};
 use filch_tests::allocations::{Counting, of_this_thread};
 use filch_tests::guard::within_reason;
+use filch_tests::lone_server::LoneServer;
 use futures_lite::{AsyncReadExt, stream};
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::mpsc;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -44,22 +43,9 @@ fn router() -> Router {
 /// A client of a server on one worker.
 fn with_client(test: impl FnOnce(&mut TcpStream) + Send + 'static) {
     within_reason(move || {
-        let runtime = Builder::new()
-            .worker_threads(1)
-            .max_spare_workers(0)
-            .build()
-            .expect("a runtime");
-        let (tell, told) = mpsc::channel();
-        let server = runtime.spawn(async move {
-            let server = Server::bind("127.0.0.1:0").await.expect("a free port");
-            tell.send(server.local_addr().expect("an address"))
-                .expect("it waits");
-            server.router(router()).serve().await
-        });
-        let mut client = TcpStream::connect(told.recv().expect("it starts")).expect("it listens");
-        client.set_nodelay(true).expect("a socket");
+        let server = LoneServer::start(router());
+        let mut client = server.connect();
         test(&mut client);
-        server.abort();
     });
 }
 

@@ -3,15 +3,14 @@
 //! What the server has asked the allocator for, for each of some hundred that have asked once and been answered, however much the request needed. The task's cell is not among it, which comes from the runtime's own memory: three
 //! lines, which the connection itself asserts when it is compiled.
 
-use filch::runtime::Builder;
-use filch_http::{Body, Request, Response, Router, Server};
+use filch_http::{Body, Request, Response, Router};
 use filch_tests::allocations::{Counting, live_bytes};
 use filch_tests::guard::{eventually, within_reason};
+use filch_tests::lone_server::LoneServer;
 use futures_lite::{AsyncReadExt, stream};
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc;
+use std::net::TcpStream;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -46,9 +45,8 @@ fn router() -> Router {
 /// What a client sends, piece by piece, and how the answer ends.
 type Talk = (&'static [&'static str], &'static str);
 
-fn talk(server: SocketAddr, (pieces, end): Talk) -> TcpStream {
-    let mut client = TcpStream::connect(server).expect("it listens");
-    client.set_nodelay(true).expect("a socket");
+fn talk(server: &LoneServer, (pieces, end): Talk) -> TcpStream {
+    let mut client = server.connect();
     for (at, piece) in pieces.iter().enumerate() {
         if at > 0 {
             // The server has said that it reads on.
@@ -84,31 +82,17 @@ fn an_idle_connection_holds_next_to_nothing() {
             ),
         ] {
             // Of its own, so that nothing that ends is counted against what begins.
-            let runtime = Builder::new()
-                .worker_threads(1)
-                .max_spare_workers(0)
-                .build()
-                .expect("a runtime");
-            let (tell, told) = mpsc::channel();
-            let server = runtime.spawn(async move {
-                let server = Server::bind("127.0.0.1:0").await.expect("a free port");
-                tell.send(server.local_addr().expect("an address"))
-                    .expect("it waits");
-                server.router(router()).serve().await
-            });
-            let address = told.recv().expect("it starts");
+            let server = LoneServer::start(router());
             let mut clients = Vec::with_capacity(CONNECTIONS + 1);
             // What the first one touches is not what each costs.
-            clients.push(talk(address, kind));
+            clients.push(talk(&server, kind));
             let before = live_bytes();
             for _ in 0..CONNECTIONS {
-                clients.push(talk(address, kind));
+                clients.push(talk(&server, kind));
             }
             // A client has its answer before the server's task waits again.
             let each = || live_bytes().saturating_sub(before) / CONNECTIONS;
             eventually("little for each", || (each() <= MAX_BYTES).then_some(()));
-            server.abort();
-            drop(runtime);
         }
     });
 }

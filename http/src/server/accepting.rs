@@ -1,10 +1,12 @@
 //! Who accepts connections, and when do they stop?
 //!
-//! A task, for all listeners of a server, so that a connection is accepted by a worker, and as a rule served by the same one ([`Placement::Balanced`](filch::io::Placement::Balanced)). Accepting on the thread that waits for the server
-//! ([`drain`](super::drain)) cost a server with one worker that thread's waking up and the worker's for each connection: half as much again as the whole of a connection with one request.
+//! A task, for all listeners of a server, so that a connection is accepted by a worker, and as a rule served by the same one ([`Placement::Balanced`](filch::io::Placement::Balanced)). Accepting on
+//! the thread that waits for the server ([`drain`](super::drain)) cost a server with one worker that thread's waking up and the worker's for each connection: 40 us of processor time for a
+//! connection with one request, where it is 24 now.
 //!
-//! **The end needs no worker**, each of which may be busy in a handler then. What accepts lies behind a lock, which the task holds while it is polled, some 64 connections of each listener long; whoever stops it takes it out of there and
-//! drops it: after that nobody accepts any more, whenever the task itself comes to its end. (What a listener's maker has it call when it pauses is called meanwhile, and must not block.)
+//! **The end needs no worker**, each of which may be busy in a handler then. What accepts lies behind a lock, which the task holds while it is polled, some 64 connections of each listener long;
+//! whoever stops it takes it out of there and drops it: after that nobody accepts any more, whenever the task itself comes to its end. (What a listener's maker has it call when it pauses is
+//! called meanwhile, and must not block.)
 //!
 //! What was given up for it: with every worker and every spare in handlers that compute, nobody accepts, and those beyond the limits are not told. They wait in the listener's queue like the
 //! requests of those that were accepted wait in their sockets.

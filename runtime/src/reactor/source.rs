@@ -58,7 +58,7 @@ struct Waiters {
 }
 
 /// Those who have a place of their own.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Others {
     waiting: Vec<Other>,
     next_id: WaiterId,
@@ -72,7 +72,7 @@ struct Other {
 }
 
 /// The number of one of several waiters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WaiterId(u64);
 
 impl Source {
@@ -253,15 +253,6 @@ impl Waiters {
         match direction {
             Direction::Read => &mut self.reader,
             Direction::Write => &mut self.writer,
-        }
-    }
-}
-
-impl Default for Others {
-    fn default() -> Self {
-        Self {
-            waiting: Vec::new(),
-            next_id: WaiterId(0),
         }
     }
 }

@@ -9,9 +9,9 @@
 //! | a task that it wakes or spawns itself | whoever it wakes: the slot is not used, and rule 1 of `IDLE.md` applied to each push |
 //! | readiness in its driver, an expired timer | a sibling that sleeps while the other works, and watches it: its wait ends with the other's events and deadline too |
 //!
-//! When the mistrusted worker itself goes to sleep the watch ends, since what comes then is its own business, and wakes it anyway. When it wakes up by itself it wakes somebody to watch it; for one that
-//! was woken to search, and wherever nobody could be woken, the sentinel does so when it has been in one poll from look to look. (Without the first, what was there when a computation began was late by a look: of 1000 requests a second
-//! beside a client whose requests compute for 22 ms, one in a hundred by 1.05 ms.)
+//! When the mistrusted worker itself goes to sleep the watch ends, since what comes then is its own business, and wakes it anyway. When it wakes up by itself it wakes somebody to watch it; for one
+//! that was woken to search, and wherever nobody could be woken, the sentinel does so when it has been in one poll from look to look. (Without the first, what came when a computation had just
+//! begun was late by a look: of 1000 requests a second beside a client whose requests compute for 22 ms, one in a hundred by 1.05 ms.)
 //!
 //! So the first is late by two ticks of the sentinel, and the next ones by a wake-up. What it costs: the wake-ups, and for each sleep of the one who watches two system calls, and
 //! a wait that ends for events which the mistrusted worker would have looked after itself. Programs without long polls never pay.

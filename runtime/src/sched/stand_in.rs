@@ -19,7 +19,7 @@
 //!
 //! Memory: a spare that never was costs 16 bytes of its runtime. Its first call makes queue (4 KiB), core and the rest (2 KiB), and a thread.
 //!
-//! **How soon?** Four clients that make a handler compute for 22 ms, beside 1000 short requests a second, two workers on two processors (six runs of each, in turn, November 2026):
+//! **How soon?** Four clients that make a handler compute for 22 ms, beside 1000 short requests a second, two workers on two processors (two runs of each or more, in turn, November 2026):
 //!
 //! | workers stuck for | spares that compute | short requests, p50 | p99 | long ones a second |
 //! |--:|--:|--:|--:|--:|
