@@ -6,6 +6,7 @@
 pub(crate) mod condvar;
 pub(crate) mod stand_in;
 
+use crate::sys::sync::Arc;
 use crate::util::wake_batch::WakeBatch;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -43,6 +44,11 @@ pub(crate) trait Driver: Send + Sync + std::fmt::Debug {
     /// Takes back a [`watch`](Self::watch).
     fn unwatch(&self, other: &dyn Driver) {
         let _ = other;
+    }
+
+    /// Another one of its kind with nothing of its own, to wait at and watch others; none where nothing becomes ready by itself, or it is not to be had.
+    fn new_post(&self) -> Option<Arc<dyn Driver>> {
+        None
     }
 
     /// What another driver watches this one by, for implementers.

@@ -22,6 +22,7 @@
 //! | `mistrust` | what if it is so again and again? |
 //! | `watched` | what does the sentinel know of a worker? |
 //! | [`spare`] | which spare workers are there, and what does each do? |
+//! | `post` | where does one wait for what comes to workers that are stuck? |
 //! | `stand_in` | how does a spare go on when every worker is stuck, and who calls it? |
 //! | `surplus` | what if there are more workers than processors? |
 //! | `simulate` | how does one thread run everything, in an order that a seed decides? |
@@ -62,6 +63,8 @@ mod mistrust;
 pub(crate) mod outside;
 #[cfg(not(loom))]
 mod panics;
+#[cfg(not(loom))]
+mod post;
 #[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]

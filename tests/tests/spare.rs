@@ -193,6 +193,45 @@ fn timers_and_sockets_are_served_while_every_worker_is_blocked() {
     }
 }
 
+/// Readiness wakes the spare that waits for it, and is not left to the sentinel's next look, which finds it where nobody stands at the post.
+#[test]
+fn readiness_wakes_a_spare_while_every_worker_is_blocked() {
+    for workers in [1, 2] {
+        let rt = runtime(workers, 4);
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        theirs.set_nonblocking(true).expect("a socket option");
+        let (tell, told) = channel();
+        let reader = rt.spawn(async move {
+            let theirs = AsyncFd::new(theirs).expect("a descriptor");
+            let mut byte = [0];
+            loop {
+                let read = theirs.async_read(|mut stream| stream.read(&mut byte));
+                if read.await.expect("a byte, or the end") == 0 {
+                    return;
+                }
+                tell.send(()).expect("the test waits");
+            }
+        });
+        let mut there_and_back = |pause| {
+            // So that the spare has nothing to do any more.
+            std::thread::sleep(pause);
+            ours.write_all(b"x").expect("room for a byte");
+            told.recv().expect("it reads");
+        };
+        there_and_back(Duration::ZERO);
+        let blocked = block_all(&rt, workers);
+        eventually("most were found by a spare", || {
+            let before = rt.metrics().rescued_event_count();
+            (0..20).for_each(|_| there_and_back(Duration::from_millis(2)));
+            let rescued = rt.metrics().rescued_event_count() - before;
+            (rescued < 10).then_some(())
+        });
+        drop(ours);
+        rt.block_on(reader).expect("no panic");
+        blocked.release(&rt);
+    }
+}
+
 /// A socket that is registered on a spare is a worker's to look after.
 #[test]
 fn a_socket_made_on_a_spare_works_there_and_afterwards() {

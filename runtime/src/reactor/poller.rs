@@ -281,6 +281,11 @@ impl Driver for Poller {
         }
     }
 
+    fn new_post(&self) -> Option<Arc<dyn Driver>> {
+        let post = Self::new(self.clock.clone()).ok()?;
+        Some(Arc::new(post))
+    }
+
     fn descriptor(&self) -> Option<RawFd> {
         let registry = self.registry.lock();
         registry.as_ref().map(|all| all.registry.as_raw_fd())

@@ -6,6 +6,7 @@ use super::idle::Idle;
 use super::lanes::Lanes;
 use super::outside::{Entry, Outside};
 use super::panics::{Panics, UnhandledPanic};
+use super::post::Post;
 use super::queue::{Local, Stealer};
 use super::sentinel::Sentinel;
 use super::shutdown::Shutdown;
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     /// Of the spares that were [opened](Spares::open), whose indices follow those of the workers.
     pub(super) spare_remotes: Box<[OnceLock<Arc<Remote>>]>,
     pub(super) spares: Spares<Box<Core>>,
+    pub(super) post: Post,
     pub(super) active: Active,
     pub(super) rescues: Rescues,
     pub(super) random: Arc<dyn RandomSource>,
@@ -122,6 +124,7 @@ impl Shared {
             remotes: remotes.into_boxed_slice(),
             spare_remotes: (0..config.spares_max).map(|_| OnceLock::new()).collect(),
             spares: Spares::new(config.spares_max),
+            post: Post::default(),
             active: Active::new(workers, config.cpus),
             rescues: Rescues::default(),
             random: config.random,

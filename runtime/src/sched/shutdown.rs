@@ -150,6 +150,7 @@ impl Shared {
         if !self.shutdown.is_closing.swap(true, Ordering::AcqRel) {
             let count = self.workers() + self.spares.opened_for_sure();
             (0..count).for_each(|index| self.remote(index).driver.unpark());
+            self.close_post();
             self.shutdown.hermits.unpark_all();
         }
     }

@@ -21,7 +21,8 @@
 //! another one, or starts it anew once it is away.
 //!
 //! *Work that comes while a spare parks*: nobody looks again as the sleepers of `IDLE.md` do. That every worker is stuck while work waits is a state and no event,
-//! and the sentinel, which is awake as long as a worker is, looks at it each tick. So a spare is late by a tick, and those who push pay nothing for it.
+//! and the sentinel, which is awake as long as a worker is, looks at it each tick. So a spare is late by a tick, and those who push pay nothing for it. (Readiness is what most work begins with: for that
+//! one of those that are parked waits at the [`post`](super::post), and takes arrow 5 when it comes.)
 //!
 //! *Workers that are free again*: a spare looks whether it [is needed](Spares::is_needed) once per batch and before it parks, and gives what it has to a lane first, under the rule for pushes from outside.
 //! So what a parked spare holds is nothing. One that is in a long poll itself is looked after by the sentinel like any worker.
