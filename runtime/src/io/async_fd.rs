@@ -143,8 +143,9 @@ impl<T: AsRawFd> AsyncFd<T> {
         self.inner.take().expect("taken only here")
     }
 
-    fn stop_watching(&self) {
-        self.poller.deregister(self.descriptor, &self.registration);
+    /// Once, and then the source is no longer ours. True if the number belongs to another.
+    fn stop_watching(&self) -> bool {
+        self.poller.deregister(self.descriptor, &self.registration)
     }
 
     /// Waits until an operation is worth trying.
@@ -221,7 +222,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<AsyncFdReadyGuard<'_, T>>> {
         ready!(budget::poll_proceed(cx));
-        let seen = ready!(self.registration.source.poll_ready(direction, cx));
+        let seen = ready!(self.registration.source().poll_ready(direction, cx));
         Poll::Ready(charged(check(seen)).map(|seen| AsyncFdReadyGuard {
             fd: self,
             direction,
@@ -234,7 +235,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// A socket tells so when the connection was reset, and when both directions have ended. A peer that has closed a TCP connection looks like one that sends no more, until something is written to it.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.registration.source.poll_ended(Direction::Write, cx)
+        self.registration.source().poll_ended(Direction::Write, cx)
     }
 
     /// When the event was found that has made it readable last; none if there was none yet, as a new descriptor counts as readable. After a read: since when what was read has waited for its reader, at least if the
@@ -244,7 +245,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     #[must_use]
     #[inline]
     pub fn readable_since(&self) -> Option<Stamp> {
-        self.registration.source.since(Direction::Read)
+        self.registration.source().since(Direction::Read)
     }
 
     /// Reads with `operation`, waiting as often as it would block. Any number of tasks may do so at a time.
@@ -343,13 +344,13 @@ impl<T: AsRawFd> AsyncFd<T> {
     ) -> Poll<io::Result<usize>> {
         ready!(budget::poll_proceed(cx));
         loop {
-            let seen = check(ready!(self.registration.source.poll_ready(direction, cx)))?;
+            let seen = check(ready!(self.registration.source().poll_ready(direction, cx)))?;
             let Some(result) = self.attempt(direction, seen, &mut operation) else {
                 continue;
             };
             let is_short = result.as_ref().is_ok_and(|&got| got < wanted);
             if is_short && seen.may_be_drained() {
-                self.registration.source.clear(direction, seen);
+                self.registration.source().clear(direction, seen);
             }
             return Poll::Ready(result);
         }
@@ -379,7 +380,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let would_block = || Err(io::ErrorKind::WouldBlock.into());
-        let Some(seen) = self.registration.source.look(direction) else {
+        let Some(seen) = self.registration.source().look(direction) else {
             return would_block();
         };
         self.attempt(direction, check(seen)?, &mut operation)
@@ -397,7 +398,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         loop {
             match operation(self.get_ref()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.registration.source.clear(direction, seen);
+                    self.registration.source().clear(direction, seen);
                     return None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -412,10 +413,7 @@ impl<T: AsRawFd> AsyncFd<T> {
 
 impl<T: AsRawFd> Drop for AsyncFd<T> {
     fn drop(&mut self) {
-        if self.inner.is_some() {
-            self.stop_watching();
-        }
-        if self.registration.source.is_robbed() {
+        if self.inner.is_some() && self.stop_watching() {
             // Dropped, it would close what belongs to another.
             std::mem::forget(self.inner.take());
         }
@@ -500,7 +498,10 @@ impl<T: AsRawFd> AsyncFdReadyGuard<'_, T> {
 
     /// Says that an operation would have blocked. An event that came since the guard was made is not lost.
     pub fn clear_ready(&mut self) {
-        self.fd.registration.source.clear(self.direction, self.seen);
+        self.fd
+            .registration
+            .source()
+            .clear(self.direction, self.seen);
     }
 
     /// The value with the descriptor.
@@ -535,7 +536,7 @@ struct Place<'fd, T: AsRawFd> {
 
 impl<T: AsRawFd> Place<'_, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
-        let source = &self.fd.registration.source;
+        let source = self.fd.registration.source();
         if let Some(seen) = source.look(self.direction) {
             return Poll::Ready(check(seen));
         }
@@ -548,7 +549,7 @@ impl<T: AsRawFd> Place<'_, T> {
 impl<T: AsRawFd> Drop for Place<'_, T> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.fd.registration.source.forget(id);
+            self.fd.registration.source().forget(id);
         }
     }
 }

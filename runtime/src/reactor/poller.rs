@@ -13,7 +13,8 @@
 //! This file is the door to mio.
 
 use super::readiness::Event;
-use super::source::{Events, Source};
+use super::source::Events;
+pub(crate) use super::table::Registration;
 use super::table::{Table, Token};
 use crate::driver::{Driver, Wait};
 use crate::sys::clock::{Clock, Stamp};
@@ -74,13 +75,6 @@ struct Registry {
     owners: HashMap<RawFd, Token>,
 }
 
-/// A descriptor's place with a poller.
-#[derive(Debug)]
-pub(crate) struct Registration {
-    token: Token,
-    pub(crate) source: Arc<Source>,
-}
-
 impl Poller {
     /// # Errors
     ///
@@ -117,45 +111,50 @@ impl Poller {
         descriptor: RawFd,
         interest: Interest,
     ) -> io::Result<Registration> {
-        let source = Arc::new(Source::new());
-        let token = self.table.insert(source.clone());
+        let registration = self.table.insert();
+        let token = registration.token();
+        let mut robbed = WakeBatch::new();
         let registered = match &mut *self.registry.lock() {
-            Some(registry) => registry.add(descriptor, token, interest),
+            Some(registry) => registry.add(descriptor, token, interest).map(|before| {
+                if let Some(before) = before {
+                    self.rob(before, &mut robbed);
+                }
+            }),
             // The source says so, below.
-            None => Ok(None),
+            None => Ok(()),
         };
-        match registered {
-            Ok(None) => {}
-            Ok(Some(robbed)) => self.rob(robbed),
-            Err(error) => {
-                self.table.remove(token);
-                return Err(step("cannot register a descriptor with epoll")(error));
-            }
+        if let Err(error) = registered {
+            self.table.remove(token);
+            return Err(step("cannot register a descriptor with epoll")(error));
         }
-        // ORDERING: Acquire and the table's lock; partner is the store in `shutdown`: either this sees the flag or `all` the source.
+        robbed.wake_all();
+        // ORDERING: Acquire and the table's lock; partner is the store in `shutdown`: either this sees the flag or `for_all` the source.
         if self.is_shut_down.load(Ordering::Acquire) {
             // Too late for `shutdown` to have seen it; without this it would wait for ever.
-            source.shut_down(&mut WakeBatch::new());
+            registration.source().shut_down(&mut WakeBatch::new());
         }
-        Ok(Registration { token, source })
+        Ok(registration)
     }
 
-    /// Takes a descriptor out, from any thread. Events of it that were fetched already find nothing.
-    pub(crate) fn deregister(&self, descriptor: RawFd, registration: &Registration) {
-        self.table.remove(registration.token);
+    /// Takes a descriptor out, from any thread. Events of it that were fetched already find nothing. True if its number belongs to another by now.
+    ///
+    /// This is the end of the registration, whose source may be another's as soon as this returns.
+    pub(crate) fn deregister(&self, descriptor: RawFd, registration: &Registration) -> bool {
+        let token = registration.token();
         if let Some(registry) = &mut *self.registry.lock() {
-            registry.remove(descriptor, registration.token);
+            registry.remove(descriptor, token);
         }
+        // From here on the number is not known to be its own, so nobody robs it any more.
+        let is_robbed = registration.source().is_robbed();
+        self.table.remove(token);
+        is_robbed
     }
 
-    /// The number of this source belongs to another.
+    /// The number of this registration belongs to another. Under the registry's lock, which its owner takes before it gives the registration back.
     #[cold]
-    fn rob(&self, token: Token) {
-        let mut ready = WakeBatch::new();
-        if let Some(source) = self.table.find(token) {
-            source.rob(&mut ready);
-        }
-        ready.wake_all();
+    fn rob(&self, token: Token, ready: &mut WakeBatch) {
+        self.table
+            .for_each([(token, ())].into_iter(), |source, ()| source.rob(ready));
     }
 
     /// How many descriptors are registered.
@@ -165,11 +164,9 @@ impl Poller {
 
     /// The runtime has ended: no event comes any more, and whoever waits learns it.
     pub(crate) fn shutdown(&self, ready: &mut WakeBatch) {
-        // ORDERING: Release and the table's lock; partner is the load in `register`: either that sees the flag or `all` the source.
+        // ORDERING: Release and the table's lock; partner is the load in `register`: either that sees the flag or `for_all` the source.
         self.is_shut_down.store(true, Ordering::Release);
-        for source in self.table.all() {
-            source.shut_down(ready);
-        }
+        self.table.for_all(|source| source.shut_down(ready));
         drop(self.waiting.lock().take());
         drop(self.registry.lock().take());
         drop(self.unpark.lock().take());
@@ -355,8 +352,8 @@ mod tests {
         let registration = poller.register(theirs.as_raw_fd(), Interest::Both).unwrap();
         sweep(poller);
         for direction in [Direction::Read, Direction::Write] {
-            if let Some(seen) = registration.source.look(direction) {
-                registration.source.clear(direction, seen);
+            if let Some(seen) = registration.source().look(direction) {
+                registration.source().clear(direction, seen);
             }
         }
         (ours, theirs, registration)
@@ -367,12 +364,12 @@ mod tests {
         let poller = poller().unwrap();
         let (mut ours, theirs, registration) = watched(&poller);
         sweep(&poller);
-        assert!(registration.source.look(Direction::Read).is_none());
+        assert!(registration.source().look(Direction::Read).is_none());
         ours.write_all(b"x").unwrap();
         sweep(&poller);
         assert!(
             registration
-                .source
+                .source()
                 .look(Direction::Read)
                 .unwrap()
                 .may_be_drained()
@@ -381,7 +378,7 @@ mod tests {
         sweep(&poller);
         assert!(
             !registration
-                .source
+                .source()
                 .look(Direction::Read)
                 .unwrap()
                 .may_be_drained()
@@ -393,10 +390,12 @@ mod tests {
     fn nothing_comes_after_deregistration() {
         let poller = poller().unwrap();
         let (mut ours, theirs, registration) = watched(&poller);
-        poller.deregister(theirs.as_raw_fd(), &registration);
+        assert!(!poller.deregister(theirs.as_raw_fd(), &registration));
+        let (_ours, _theirs, next) = watched(&poller);
+        assert!(std::ptr::eq(next.source(), registration.source()));
         ours.write_all(b"x").unwrap();
         sweep(&poller);
-        assert!(registration.source.look(Direction::Read).is_none());
+        assert!(next.source().look(Direction::Read).is_none());
     }
 
     #[test]
@@ -409,15 +408,15 @@ mod tests {
         // SAFETY: two numbers; what the second stood for is closed by that, and `theirs` owns from now on what it stands for.
         assert_eq!(unsafe { libc::dup2(next.as_raw_fd(), number) }, number);
         let registration = poller.register(number, Interest::Both).unwrap();
-        assert!(robbed.source.is_robbed() && !registration.source.is_robbed());
+        assert!(robbed.source().is_robbed() && !registration.source().is_robbed());
         sweep(&poller);
-        let seen = registration.source.look(Direction::Read).unwrap();
-        registration.source.clear(Direction::Read, seen);
-        poller.deregister(number, &robbed);
+        let seen = registration.source().look(Direction::Read).unwrap();
+        registration.source().clear(Direction::Read, seen);
+        assert!(poller.deregister(number, &robbed));
         ours.write_all(b"x").unwrap();
         sweep(&poller);
-        assert!(registration.source.look(Direction::Read).is_some());
-        poller.deregister(number, &registration);
+        assert!(registration.source().look(Direction::Read).is_some());
+        assert!(!poller.deregister(number, &registration));
         assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
     }
 
@@ -466,7 +465,7 @@ mod tests {
         let ours = writer.join().unwrap();
         assert_eq!(ready.len(), 0, "what is ready is the other one's");
         sweep(&other);
-        assert!(registration.source.look(Direction::Read).is_some());
+        assert!(registration.source().look(Direction::Read).is_some());
         poller.unwatch(&other);
         assert!(other.watch(&poller));
         drop((ours, theirs));
@@ -486,7 +485,7 @@ mod tests {
                 .contains("register a descriptor with epoll"),
             "{error}"
         );
-        assert_eq!(poller.table.all().len(), 0);
+        assert_eq!(poller.table.len(), 0);
     }
 
     #[test]
@@ -496,14 +495,14 @@ mod tests {
         poller.shutdown(&mut WakeBatch::new());
         assert!(
             registration
-                .source
+                .source()
                 .look(Direction::Read)
                 .unwrap()
                 .is_shut_down()
         );
         let (late, _peer) = UnixStream::pair().unwrap();
         let late = poller.register(late.as_raw_fd(), Interest::Both).unwrap();
-        assert!(late.source.look(Direction::Write).unwrap().is_shut_down());
+        assert!(late.source().look(Direction::Write).unwrap().is_shut_down());
         poller.deregister(theirs.as_raw_fd(), &registration);
     }
 }

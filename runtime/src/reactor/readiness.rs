@@ -82,6 +82,12 @@ impl Readiness {
         Self(AtomicUsize::new(READY))
     }
 
+    /// Makes it the word of another registration: as it was at birth. Nobody else may have it.
+    pub(super) fn begin_anew(&self) {
+        // ORDERING: Relaxed: whoever has it next, and whoever brings it an event, gets it under the table's lock, which is held here.
+        self.0.store(READY, Ordering::Relaxed);
+    }
+
     /// Takes in an event. True if there are waiters to be woken.
     #[must_use]
     #[inline]

@@ -1,11 +1,17 @@
 //! To which source does an event belong, if that source still exists?
 //!
-//! The token of a registration is the number of a slot and the slot's generation. Removing a source raises the generation, so that an event the
-//! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again.
+//! The sources stand in the table itself, in pieces that stay where they are; whoever has a registration shares the piece and knows the slot. An `Arc` for each source would cost sixteen bytes
+//! more, the allocator's own, and a slot that points to it.
 //!
-//! Slots stand in pieces of 1 KiB. In one `Vec` they would be there twice while it grows, under the lock, and the allocator keeps a good part of what it leaves.
+//! The token of a registration is the number of a slot and the slot's generation. Taking a slot and giving it back raise the generation by one each, so that an event the
+//! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again. A slot in use has an odd one.
+//!
+//! What stands behind a registration is told of events only here, under the lock, by a token that is still good. So a source belongs to nobody once its slot was given back; there, under the same lock, it begins
+//! anew, and whoever has the slot next finds a new source.
+//!
+//! A piece of which no slot is in use is freed, all but one: what a crowd leaves behind is four bytes for each, the generations, which nobody may forget.
 
-use super::source::Source;
+use super::source::{Source, Waiters};
 use crate::sys::sync::atomic::{AtomicUsize, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 
@@ -23,25 +29,44 @@ pub(super) struct Table {
     len: AtomicUsize,
 }
 
+/// A descriptor's place with a poller, from `insert` to `remove`.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    piece: Arc<Piece>,
+    token: Token,
+}
+
 #[derive(Debug, Default)]
 struct Slots {
-    pieces: Vec<Piece>,
-    /// How many were ever used.
-    len: u32,
-    free: Vec<u32>,
+    rows: Vec<Row>,
+    /// Those with a slot that is not in use; the next one comes from the last.
+    roomy: Vec<u32>,
+    /// A piece that no row has, so that a descriptor that comes and goes by itself asks for no memory each time.
+    spare: Option<Arc<Piece>>,
+    len: usize,
+}
+
+/// What is known of as many slots as a piece has.
+#[derive(Debug)]
+struct Row {
+    generations: Box<[u32; PIECE]>,
+    /// A bit for each slot.
+    used: u64,
+    /// There while a slot is in use.
+    piece: Option<Arc<Piece>>,
 }
 
 /// Stays where it is when another comes.
-type Piece = Box<[Slot; PIECE]>;
-
-/// How many slots a piece has, of 16 bytes each.
-const PIECE: usize = 64;
-
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    source: Option<Arc<Source>>,
+#[derive(Debug)]
+struct Piece {
+    sources: [Source; PIECE],
 }
+
+/// How many slots a piece has, of 64 bytes each.
+const PIECE: usize = u64::BITS as usize;
+
+/// What a slot leaves that was given back: to be dropped without the lock.
+type Left = (Waiters, Option<Arc<Piece>>);
 
 impl Token {
     pub(super) fn to_bits(self) -> u64 {
@@ -56,36 +81,39 @@ impl Token {
     }
 }
 
-impl Table {
-    pub(super) fn insert(&self, source: Arc<Source>) -> Token {
-        let mut slots = self.slots.lock();
-        let slot = slots.free.pop().unwrap_or_else(|| slots.push());
-        let entry = slots.at(slot);
-        entry.source = Some(source);
-        let generation = entry.generation;
-        self.note_len(&slots);
-        Token { slot, generation }
+impl Registration {
+    pub(super) fn token(&self) -> Token {
+        self.token
     }
 
-    /// Events with this token find nothing from now on.
+    /// Of whoever has this, until it is given back.
+    #[inline]
+    pub(crate) fn source(&self) -> &Source {
+        self.piece.at(self.token.slot)
+    }
+}
+
+impl Table {
+    /// A slot with a new source.
+    pub(super) fn insert(&self) -> Registration {
+        let mut slots = self.slots.lock();
+        let registration = slots.insert();
+        self.note_len(&slots);
+        registration
+    }
+
+    /// Gives a slot back: events with its token find nothing from now on.
     pub(super) fn remove(&self, token: Token) {
         let mut slots = self.slots.lock();
-        let entry = slots.at(token.slot);
-        if entry.generation != token.generation {
-            return;
-        }
-        entry.generation = entry.generation.wrapping_add(1);
-        let source = entry.source.take();
-        slots.free.push(token.slot);
+        let left = slots.remove(token);
         self.note_len(&slots);
         drop(slots);
-        drop(source);
+        drop(left);
     }
 
     fn note_len(&self, slots: &Slots) {
-        let len = slots.len as usize - slots.free.len();
         // ORDERING: Relaxed, and no read-modify-write: a number, written under the lock.
-        self.len.store(len, Ordering::Relaxed);
+        self.len.store(slots.len, Ordering::Relaxed);
     }
 
     /// How many sources there are, or were a moment ago.
@@ -108,48 +136,124 @@ impl Table {
         }
     }
 
-    /// The source with this token, if it is still there.
-    pub(super) fn find(&self, token: Token) -> Option<Arc<Source>> {
-        self.slots.lock().find(token).cloned()
-    }
-
-    /// Every source that is registered.
-    pub(super) fn all(&self) -> Vec<Arc<Source>> {
+    /// Calls `tell` for every source that is registered.
+    pub(super) fn for_all(&self, mut tell: impl FnMut(&Source)) {
         let slots = self.slots.lock();
-        let all = slots.pieces.iter().flat_map(|piece| piece.iter());
-        all.filter_map(|slot| slot.source.clone()).collect()
+        for row in &slots.rows {
+            if let Some(piece) = &row.piece {
+                let used = (0..PIECE).filter(|at| row.used & 1 << at != 0);
+                used.for_each(|at| tell(&piece.sources[at]));
+            }
+        }
     }
 }
 
 impl Slots {
-    /// A slot that was never used.
-    fn push(&mut self) -> u32 {
-        let slot = self.len;
-        if slot as usize == self.pieces.len() * PIECE {
-            let piece = std::array::from_fn(|_| Slot::default());
-            self.pieces.push(Box::new(piece));
+    fn insert(&mut self) -> Registration {
+        if self.roomy.is_empty() {
+            let row = u32::try_from(self.rows.len()).expect("fewer descriptors than 2^32");
+            self.rows.push(Row::default());
+            self.roomy.push(row);
         }
-        self.len = slot.checked_add(1).expect("fewer descriptors than 2^32");
-        slot
+        let number = self.roomy[self.roomy.len() - 1];
+        let row = &mut self.rows[number as usize];
+        let piece = row
+            .piece
+            .get_or_insert_with(|| self.spare.take().unwrap_or_else(Piece::new))
+            .clone();
+        let at = row.take();
+        if row.is_full() {
+            self.roomy.pop();
+        }
+        self.len += 1;
+        let token = Token {
+            slot: number * PIECE as u32 + at as u32,
+            generation: row.generations[at],
+        };
+        Registration { piece, token }
     }
 
-    fn at(&mut self, slot: u32) -> &mut Slot {
-        &mut self.pieces[slot as usize / PIECE][slot as usize % PIECE]
+    fn remove(&mut self, token: Token) -> Option<Left> {
+        let number = token.slot / PIECE as u32;
+        let waiters = self.find(token)?.begin_anew();
+        let row = &mut self.rows[number as usize];
+        if row.is_full() {
+            self.roomy.push(number);
+        }
+        row.give_back(token.slot as usize % PIECE);
+        self.len -= 1;
+        let empty = row.piece.take_if(|_| row.used == 0);
+        let surplus = match &self.spare {
+            Some(_) => empty,
+            None => {
+                self.spare = empty;
+                None
+            }
+        };
+        Some((waiters, surplus))
     }
 
     #[inline]
-    fn find(&self, token: Token) -> Option<&Arc<Source>> {
-        let piece = self.pieces.get(token.slot as usize / PIECE)?;
-        let slot = &piece[token.slot as usize % PIECE];
-        slot.source
-            .as_ref()
-            .filter(|_| slot.generation == token.generation)
+    fn find(&self, token: Token) -> Option<&Source> {
+        let row = self.rows.get(token.slot as usize / PIECE)?;
+        let generation = row.generations[token.slot as usize % PIECE];
+        let piece = row.piece.as_ref()?;
+        (generation == token.generation).then(|| piece.at(token.slot))
+    }
+}
+
+impl Row {
+    fn is_full(&self) -> bool {
+        self.used == u64::MAX
+    }
+
+    /// The first slot that is not in use. There is one.
+    fn take(&mut self) -> usize {
+        let at = self.used.trailing_ones() as usize;
+        self.used |= 1 << at;
+        self.raise(at);
+        at
+    }
+
+    fn give_back(&mut self, at: usize) {
+        self.used &= !(1 << at);
+        self.raise(at);
+    }
+
+    fn raise(&mut self, at: usize) {
+        self.generations[at] = self.generations[at].wrapping_add(1);
+    }
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            generations: Box::new([0; PIECE]),
+            used: 0,
+            piece: None,
+        }
+    }
+}
+
+impl Piece {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            sources: std::array::from_fn(|_| Source::new()),
+        })
+    }
+
+    #[inline]
+    fn at(&self, slot: u32) -> &Source {
+        &self.sources[slot as usize % PIECE]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reactor::Direction;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Wake, Waker};
 
     fn hits(table: &Table, token: Token) -> usize {
         let mut hits = 0;
@@ -157,18 +261,31 @@ mod tests {
         hits
     }
 
+    fn all(table: &Table) -> usize {
+        let mut all = 0;
+        table.for_all(|_| all += 1);
+        all
+    }
+
+    fn pieces(table: &Table) -> usize {
+        let slots = table.slots.lock();
+        slots.rows.iter().filter(|row| row.piece.is_some()).count()
+    }
+
+    fn insert(table: &Table, count: usize) -> Vec<Registration> {
+        (0..count).map(|_| table.insert()).collect()
+    }
+
     #[test]
     fn a_late_event_of_a_removed_source_finds_nothing() {
         let table = Table::default();
-        let old = table.insert(Arc::new(Source::new()));
+        let old = table.insert().token;
         assert_eq!(hits(&table, old), 1);
-        assert!(table.find(old).is_some());
         table.remove(old);
         assert_eq!(hits(&table, old), 0);
-        let new = table.insert(Arc::new(Source::new()));
-        assert_eq!((new.slot, new.generation), (old.slot, old.generation + 1));
+        let new = table.insert().token;
+        assert_eq!((new.slot, new.generation), (old.slot, old.generation + 2));
         assert_eq!(hits(&table, old), 0);
-        assert!(table.find(old).is_none());
         assert_eq!(hits(&table, new), 1);
         table.remove(old);
         assert_eq!(hits(&table, new), 1, "removed twice, and not the new one");
@@ -180,7 +297,7 @@ mod tests {
         let table = Table::default();
         let tokens: Vec<_> = (1..=3)
             .map(|count| {
-                let token = table.insert(Arc::new(Source::new()));
+                let token = table.insert().token;
                 assert_eq!(table.len(), count);
                 token
             })
@@ -192,27 +309,117 @@ mod tests {
             (0, tokens[2]),
         ] {
             table.remove(token);
-            assert_eq!(table.len(), left);
+            assert_eq!((table.len(), all(&table)), (left, left));
         }
-        table.insert(Arc::new(Source::new()));
+        table.insert();
         assert_eq!(table.len(), 1, "in a slot that is used again");
     }
 
     #[test]
     fn each_of_many_is_found() {
         let table = Table::default();
-        let tokens: Vec<_> = (0..=2 * PIECE)
-            .map(|_| table.insert(Arc::new(Source::new())))
-            .collect();
-        assert!(tokens.iter().all(|token| hits(&table, *token) == 1));
+        let places = insert(&table, 2 * PIECE + 1);
+        assert!(places.iter().all(|place| hits(&table, place.token) == 1));
+        for (slot, place) in places.iter().enumerate() {
+            assert_eq!(place.token.slot as usize, slot);
+            table.for_each([(place.token, ())].into_iter(), |source, ()| {
+                assert!(std::ptr::eq(source, place.source()));
+            });
+        }
         let beyond = Token {
             slot: 3 * PIECE as u32,
-            generation: 0,
+            generation: 1,
         };
         assert_eq!(hits(&table, beyond), 0);
-        assert_eq!(table.all().len(), tokens.len());
-        table.remove(tokens[PIECE]);
-        assert_eq!((table.all().len(), table.len()), (2 * PIECE, 2 * PIECE));
+        assert_eq!(all(&table), places.len());
+        table.remove(places[PIECE].token);
+        assert_eq!((all(&table), table.len()), (2 * PIECE, 2 * PIECE));
+        let again = table.insert();
+        assert_eq!(again.token.slot as usize, PIECE);
+        let rest = insert(&table, PIECE - 1);
+        let slots = rest.iter().map(|place| place.token.slot as usize);
+        assert_eq!(slots.max(), Some(3 * PIECE - 1), "before the table grows");
+    }
+
+    #[test]
+    fn a_source_that_is_used_again_is_a_new_one() {
+        struct Counter(AtomicUsize);
+
+        impl Wake for Counter {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        let table = Table::default();
+        let place = table.insert();
+        let (direction, source) = (Direction::Read, place.source());
+        let new = source.look(direction);
+        source.clear(direction, new.unwrap());
+        let counter = Arc::new(Counter(AtomicUsize::new(0)));
+        let waker = Waker::from(counter.clone());
+        let mut cx = Context::from_waker(&waker);
+        assert!(source.poll_ready(direction, &mut cx).is_pending());
+        let mut id = None;
+        assert!(
+            source
+                .poll_ready_as(direction, &mut id, &mut cx)
+                .is_pending()
+        );
+        assert_eq!(Arc::strong_count(&counter), 4);
+        table.remove(place.token);
+        assert_eq!(Arc::strong_count(&counter), 2, "nobody waits any more");
+        let again = table.insert();
+        assert!(std::ptr::eq(again.source(), place.source()));
+        assert_eq!(again.source().look(direction), new);
+        again.source().shut_down(&mut Default::default());
+        table.remove(again.token);
+        let again = table.insert();
+        assert_eq!(again.source().look(direction), new, "and not shut down");
+        assert_eq!(counter.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn pieces_go_when_nobody_is_left_in_them_and_generations_stay() {
+        let table = Table::default();
+        let places = insert(&table, 3 * PIECE);
+        let last = &places[3 * PIECE - 1];
+        assert_eq!(pieces(&table), 3);
+        places[..2 * PIECE]
+            .iter()
+            .for_each(|place| table.remove(place.token));
+        assert_eq!(pieces(&table), 1);
+        assert!(table.slots.lock().spare.is_some());
+        assert_eq!(hits(&table, last.token), 1);
+        assert_eq!(
+            Arc::strong_count(&places[PIECE].piece),
+            PIECE,
+            "the table has it no more"
+        );
+        let again = insert(&table, 2 * PIECE);
+        assert_eq!((pieces(&table), table.len()), (3, 3 * PIECE));
+        assert!(table.slots.lock().spare.is_none());
+        for old in &places[..2 * PIECE] {
+            assert_eq!(hits(&table, old.token), 0);
+            assert!(again.iter().any(|new| new.token.slot == old.token.slot
+                && new.token.generation == old.token.generation + 2));
+        }
+        (again.iter().chain(&places[2 * PIECE..])).for_each(|place| table.remove(place.token));
+        assert_eq!((table.len(), all(&table), pieces(&table)), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_generation_comes_round() {
+        let table = Table::default();
+        let slot = table.insert().token;
+        table.remove(slot);
+        table.slots.lock().rows[0].generations[0] = u32::MAX - 1;
+        let last = table.insert().token;
+        assert_eq!((last.slot, last.generation), (slot.slot, u32::MAX));
+        table.remove(last);
+        let first = table.insert().token;
+        assert_eq!((first.slot, first.generation), (slot.slot, 1));
+        assert_eq!((hits(&table, last), hits(&table, first)), (0, 1));
     }
 
     #[test]

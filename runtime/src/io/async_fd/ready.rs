@@ -157,7 +157,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         interest: Interest,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let source = &self.registration.source;
+        let source = self.registration.source();
         let look = |is_asked: bool, direction| is_asked.then(|| source.look(direction)).flatten();
         let seen = Ready {
             read: look(interest.is_readable(), Direction::Read),
@@ -178,7 +178,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         seen: Ready,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let source = &self.registration.source;
+        let source = self.registration.source();
         let result = operation(self.get_ref());
         if result
             .as_ref()
