@@ -11,11 +11,10 @@ mod ready;
 
 pub use ready::Ready;
 
-use crate::reactor::{Direction, Interest as Watched, Poller, Registration, Seen, WaiterId};
+use crate::reactor::{Direction, Interest as Watched, Registration, Seen, WaiterId};
 use crate::runtime::context;
 use crate::runtime::placement::Placement;
 use crate::sys::clock::Stamp;
-use crate::sys::sync::Arc;
 use crate::util::budget;
 use std::fmt;
 use std::future::poll_fn;
@@ -76,8 +75,11 @@ pub struct AsyncFd<T: AsRawFd> {
     inner: Option<T>,
     descriptor: RawFd,
     registration: Registration,
-    poller: Arc<Poller>,
 }
+
+/// What every connection has, whether anything happens on it or not.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<AsyncFd<std::net::TcpStream>>() == 24);
 
 impl<T: AsRawFd> AsyncFd<T> {
     /// Watches a descriptor for reading and writing.
@@ -111,7 +113,6 @@ impl<T: AsRawFd> AsyncFd<T> {
             inner: Some(inner),
             descriptor,
             registration,
-            poller,
         })
     }
 
@@ -145,7 +146,7 @@ impl<T: AsRawFd> AsyncFd<T> {
 
     /// Once, and then the source is no longer ours. True if the number belongs to another.
     fn stop_watching(&self) -> bool {
-        self.poller.deregister(self.descriptor, &self.registration)
+        self.registration.end(self.descriptor)
     }
 
     /// Waits until an operation is worth trying.

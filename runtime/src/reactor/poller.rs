@@ -13,9 +13,8 @@
 //! This file is the door to mio.
 
 use super::readiness::Event;
-use super::source::Events;
-pub(crate) use super::table::Registration;
-use super::table::{Table, Token};
+use super::source::{Events, Source};
+use super::table::{Place, Table, Token};
 use crate::driver::{Driver, Wait};
 use crate::sys::clock::{Clock, Stamp};
 use crate::sys::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +25,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Weak;
 use std::time::Duration;
 
 /// How many events one turn takes at most; more stay in the kernel for the next.
@@ -58,7 +58,7 @@ pub(crate) struct Poller {
     registry: Mutex<Option<Registry>>,
     unpark: Mutex<Option<mio::Waker>>,
     is_unparked: AtomicBool,
-    table: Table,
+    table: Table<Weak<Self>>,
     /// Says when events were found.
     clock: Arc<dyn Clock>,
     is_shut_down: AtomicBool,
@@ -73,6 +73,29 @@ struct Registry {
     registry: mio::Registry,
     /// Whom each number belongs to.
     owners: HashMap<RawFd, Token>,
+}
+
+/// A descriptor's place with a poller.
+#[derive(Debug)]
+pub(crate) struct Registration(Place<Weak<Poller>>);
+
+impl Registration {
+    /// Of whoever has this, until it is [ended](Self::end).
+    #[inline]
+    pub(crate) fn source(&self) -> &Source {
+        self.0.source()
+    }
+
+    /// Takes the descriptor out, from any thread. Events of it that were fetched already find nothing. True if its number belongs to another by now.
+    ///
+    /// To be called once, before the descriptor is closed: as soon as this returns, the source may be another's.
+    pub(crate) fn end(&self, descriptor: RawFd) -> bool {
+        match self.0.home().upgrade() {
+            Some(poller) => poller.deregister(descriptor, self),
+            // Nobody watches any more, and nobody uses the source again.
+            None => self.source().is_robbed(),
+        }
+    }
 }
 
 impl Poller {
@@ -101,18 +124,18 @@ impl Poller {
         })
     }
 
-    /// Registers a descriptor. It stays registered until [`deregister`](Self::deregister), which comes before it is closed.
+    /// Registers a descriptor. It stays registered until [`Registration::end`], which comes before it is closed.
     ///
     /// # Errors
     ///
     /// What `epoll_ctl(2)` says: `EPERM` for a regular file, `ENOSPC` beyond the user's watches, `ENOMEM`, `EEXIST` for one registered twice.
     pub(crate) fn register(
-        &self,
+        self: &Arc<Self>,
         descriptor: RawFd,
         interest: Interest,
     ) -> io::Result<Registration> {
-        let registration = self.table.insert();
-        let token = registration.token();
+        let place = self.table.insert(|| Arc::downgrade(self));
+        let token = place.token();
         let mut robbed = WakeBatch::new();
         let registered = match &mut *self.registry.lock() {
             Some(registry) => registry.add(descriptor, token, interest).map(|before| {
@@ -131,16 +154,14 @@ impl Poller {
         // ORDERING: Acquire and the table's lock; partner is the store in `shutdown`: either this sees the flag or `for_all` the source.
         if self.is_shut_down.load(Ordering::Acquire) {
             // Too late for `shutdown` to have seen it; without this it would wait for ever.
-            registration.source().shut_down(&mut WakeBatch::new());
+            place.source().shut_down(&mut WakeBatch::new());
         }
-        Ok(registration)
+        Ok(Registration(place))
     }
 
-    /// Takes a descriptor out, from any thread. Events of it that were fetched already find nothing. True if its number belongs to another by now.
-    ///
-    /// This is the end of the registration, whose source may be another's as soon as this returns.
-    pub(crate) fn deregister(&self, descriptor: RawFd, registration: &Registration) -> bool {
-        let token = registration.token();
+    /// See [`Registration::end`].
+    fn deregister(&self, descriptor: RawFd, registration: &Registration) -> bool {
+        let token = registration.0.token();
         if let Some(registry) = &mut *self.registry.lock() {
             registry.remove(descriptor, token);
         }
@@ -336,8 +357,8 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
-    fn poller() -> io::Result<Poller> {
-        Poller::new(Arc::new(SystemClock))
+    fn poller() -> io::Result<Arc<Poller>> {
+        Poller::new(Arc::new(SystemClock)).map(Arc::new)
     }
 
     fn sweep(poller: &Poller) -> usize {
@@ -346,7 +367,7 @@ mod tests {
         ready.len()
     }
 
-    fn watched(poller: &Poller) -> (UnixStream, UnixStream, Registration) {
+    fn watched(poller: &Arc<Poller>) -> (UnixStream, UnixStream, Registration) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let registration = poller.register(theirs.as_raw_fd(), Interest::Both).unwrap();
@@ -383,14 +404,14 @@ mod tests {
                 .unwrap()
                 .may_be_drained()
         );
-        poller.deregister(theirs.as_raw_fd(), &registration);
+        registration.end(theirs.as_raw_fd());
     }
 
     #[test]
     fn nothing_comes_after_deregistration() {
         let poller = poller().unwrap();
         let (mut ours, theirs, registration) = watched(&poller);
-        assert!(!poller.deregister(theirs.as_raw_fd(), &registration));
+        assert!(!registration.end(theirs.as_raw_fd()));
         let (_ours, _theirs, next) = watched(&poller);
         assert!(std::ptr::eq(next.source(), registration.source()));
         ours.write_all(b"x").unwrap();
@@ -412,11 +433,11 @@ mod tests {
         sweep(&poller);
         let seen = registration.source().look(Direction::Read).unwrap();
         registration.source().clear(Direction::Read, seen);
-        assert!(poller.deregister(number, &robbed));
+        assert!(robbed.end(number));
         ours.write_all(b"x").unwrap();
         sweep(&poller);
         assert!(registration.source().look(Direction::Read).is_some());
-        assert!(!poller.deregister(number, &registration));
+        assert!(!registration.end(number));
         assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
     }
 
@@ -432,7 +453,7 @@ mod tests {
 
     #[test]
     fn an_unpark_ends_one_wait() {
-        let poller = Arc::new(poller().unwrap());
+        let poller = poller().unwrap();
         poller.unpark();
         poller.turn(Wait::Forever, &mut WakeBatch::new());
         let other = poller.clone();
@@ -453,8 +474,8 @@ mod tests {
     fn readiness_of_a_watched_poller_ends_the_wait() {
         let (poller, other) = (poller().unwrap(), poller().unwrap());
         let (mut ours, theirs, registration) = watched(&other);
-        assert!(poller.watch(&other));
-        assert!(!other.watch(&poller), "they would wait for each other");
+        assert!(poller.watch(&*other));
+        assert!(!other.watch(&*poller), "they would wait for each other");
         let writer = std::thread::spawn(move || {
             ours.write_all(b"x").unwrap();
             ours
@@ -466,8 +487,8 @@ mod tests {
         assert_eq!(ready.len(), 0, "what is ready is the other one's");
         sweep(&other);
         assert!(registration.source().look(Direction::Read).is_some());
-        poller.unwatch(&other);
-        assert!(other.watch(&poller));
+        poller.unwatch(&*other);
+        assert!(other.watch(&*poller));
         drop((ours, theirs));
     }
 
@@ -503,6 +524,15 @@ mod tests {
         let (late, _peer) = UnixStream::pair().unwrap();
         let late = poller.register(late.as_raw_fd(), Interest::Both).unwrap();
         assert!(late.source().look(Direction::Write).unwrap().is_shut_down());
-        poller.deregister(theirs.as_raw_fd(), &registration);
+        registration.end(theirs.as_raw_fd());
+    }
+
+    #[test]
+    fn a_registration_keeps_no_poller() {
+        let poller = poller().unwrap();
+        let (_ours, theirs, registration) = watched(&poller);
+        assert_eq!(Arc::strong_count(&poller), 1);
+        drop(poller);
+        assert!(!registration.end(theirs.as_raw_fd()));
     }
 }

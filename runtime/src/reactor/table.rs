@@ -3,6 +3,8 @@
 //! The sources stand in the table itself, in pieces that stay where they are; whoever has a registration shares the piece and knows the slot. An `Arc` for each source would cost sixteen bytes
 //! more, the allocator's own, and a slot that points to it.
 //!
+//! A piece has once what each of its registrations would have: how to reach the poller, which has the table, which has the piece; hence weakly.
+//!
 //! The token of a registration is the number of a slot and the slot's generation. Taking a slot and giving it back raise the generation by one each, so that an event the
 //! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again. A slot in use has an odd one.
 //!
@@ -22,51 +24,53 @@ pub(super) struct Token {
     generation: u32,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    slots: Mutex<Slots>,
+/// `H` is what every registration can reach, the same for all: the poller.
+#[derive(Debug)]
+pub(super) struct Table<H> {
+    slots: Mutex<Slots<H>>,
     /// How many sources there are. Written under the lock, read by anybody.
     len: AtomicUsize,
 }
 
-/// A descriptor's place with a poller, from `insert` to `remove`.
+/// A slot with its source, from `insert` to `remove`.
 #[derive(Debug)]
-pub(crate) struct Registration {
-    piece: Arc<Piece>,
+pub(super) struct Place<H> {
+    piece: Arc<Piece<H>>,
     token: Token,
 }
 
-#[derive(Debug, Default)]
-struct Slots {
-    rows: Vec<Row>,
+#[derive(Debug)]
+struct Slots<H> {
+    rows: Vec<Row<H>>,
     /// Those with a slot that is not in use; the next one comes from the last.
     roomy: Vec<u32>,
     /// A piece that no row has, so that a descriptor that comes and goes by itself asks for no memory each time.
-    spare: Option<Arc<Piece>>,
+    spare: Option<Arc<Piece<H>>>,
     len: usize,
 }
 
 /// What is known of as many slots as a piece has.
 #[derive(Debug)]
-struct Row {
+struct Row<H> {
     generations: Box<[u32; PIECE]>,
     /// A bit for each slot.
     used: u64,
     /// There while a slot is in use.
-    piece: Option<Arc<Piece>>,
+    piece: Option<Arc<Piece<H>>>,
 }
 
 /// Stays where it is when another comes.
 #[derive(Debug)]
-struct Piece {
+struct Piece<H> {
     sources: [Source; PIECE],
+    home: H,
 }
 
 /// How many slots a piece has, of 64 bytes each.
 const PIECE: usize = u64::BITS as usize;
 
 /// What a slot leaves that was given back: to be dropped without the lock.
-type Left = (Waiters, Option<Arc<Piece>>);
+type Left<H> = (Waiters, Option<Arc<Piece<H>>>);
 
 impl Token {
     pub(super) fn to_bits(self) -> u64 {
@@ -81,25 +85,29 @@ impl Token {
     }
 }
 
-impl Registration {
+impl<H> Place<H> {
     pub(super) fn token(&self) -> Token {
         self.token
     }
 
     /// Of whoever has this, until it is given back.
     #[inline]
-    pub(crate) fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &Source {
         self.piece.at(self.token.slot)
+    }
+
+    pub(super) fn home(&self) -> &H {
+        &self.piece.home
     }
 }
 
-impl Table {
-    /// A slot with a new source.
-    pub(super) fn insert(&self) -> Registration {
+impl<H> Table<H> {
+    /// A slot with a new source; `home` is asked for where that takes a new piece.
+    pub(super) fn insert(&self, home: impl FnOnce() -> H) -> Place<H> {
         let mut slots = self.slots.lock();
-        let registration = slots.insert();
+        let place = slots.insert(home);
         self.note_len(&slots);
-        registration
+        place
     }
 
     /// Gives a slot back: events with its token find nothing from now on.
@@ -111,7 +119,7 @@ impl Table {
         drop(left);
     }
 
-    fn note_len(&self, slots: &Slots) {
+    fn note_len(&self, slots: &Slots<H>) {
         // ORDERING: Relaxed, and no read-modify-write: a number, written under the lock.
         self.len.store(slots.len, Ordering::Relaxed);
     }
@@ -148,8 +156,8 @@ impl Table {
     }
 }
 
-impl Slots {
-    fn insert(&mut self) -> Registration {
+impl<H> Slots<H> {
+    fn insert(&mut self, home: impl FnOnce() -> H) -> Place<H> {
         if self.roomy.is_empty() {
             let row = u32::try_from(self.rows.len()).expect("fewer descriptors than 2^32");
             self.rows.push(Row::default());
@@ -159,7 +167,7 @@ impl Slots {
         let row = &mut self.rows[number as usize];
         let piece = row
             .piece
-            .get_or_insert_with(|| self.spare.take().unwrap_or_else(Piece::new))
+            .get_or_insert_with(|| self.spare.take().unwrap_or_else(|| Piece::new(home())))
             .clone();
         let at = row.take();
         if row.is_full() {
@@ -170,10 +178,10 @@ impl Slots {
             slot: number * PIECE as u32 + at as u32,
             generation: row.generations[at],
         };
-        Registration { piece, token }
+        Place { piece, token }
     }
 
-    fn remove(&mut self, token: Token) -> Option<Left> {
+    fn remove(&mut self, token: Token) -> Option<Left<H>> {
         let number = token.slot / PIECE as u32;
         let waiters = self.find(token)?.begin_anew();
         let row = &mut self.rows[number as usize];
@@ -202,7 +210,7 @@ impl Slots {
     }
 }
 
-impl Row {
+impl<H> Row<H> {
     fn is_full(&self) -> bool {
         self.used == u64::MAX
     }
@@ -225,7 +233,21 @@ impl Row {
     }
 }
 
-impl Default for Row {
+impl<H> Default for Table<H> {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::new(Slots {
+                rows: Vec::new(),
+                roomy: Vec::new(),
+                spare: None,
+                len: 0,
+            }),
+            len: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl<H> Default for Row<H> {
     fn default() -> Self {
         Self {
             generations: Box::new([0; PIECE]),
@@ -235,10 +257,11 @@ impl Default for Row {
     }
 }
 
-impl Piece {
-    fn new() -> Arc<Self> {
+impl<H> Piece<H> {
+    fn new(home: H) -> Arc<Self> {
         Arc::new(Self {
             sources: std::array::from_fn(|_| Source::new()),
+            home,
         })
     }
 
@@ -255,35 +278,35 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::task::{Context, Wake, Waker};
 
-    fn hits(table: &Table, token: Token) -> usize {
+    fn hits(table: &Table<()>, token: Token) -> usize {
         let mut hits = 0;
         table.for_each([(token, ())].into_iter(), |_, ()| hits += 1);
         hits
     }
 
-    fn all(table: &Table) -> usize {
+    fn all(table: &Table<()>) -> usize {
         let mut all = 0;
         table.for_all(|_| all += 1);
         all
     }
 
-    fn pieces(table: &Table) -> usize {
+    fn pieces(table: &Table<()>) -> usize {
         let slots = table.slots.lock();
         slots.rows.iter().filter(|row| row.piece.is_some()).count()
     }
 
-    fn insert(table: &Table, count: usize) -> Vec<Registration> {
-        (0..count).map(|_| table.insert()).collect()
+    fn insert(table: &Table<()>, count: usize) -> Vec<Place<()>> {
+        (0..count).map(|_| table.insert(|| ())).collect()
     }
 
     #[test]
     fn a_late_event_of_a_removed_source_finds_nothing() {
         let table = Table::default();
-        let old = table.insert().token;
+        let old = table.insert(|| ()).token;
         assert_eq!(hits(&table, old), 1);
         table.remove(old);
         assert_eq!(hits(&table, old), 0);
-        let new = table.insert().token;
+        let new = table.insert(|| ()).token;
         assert_eq!((new.slot, new.generation), (old.slot, old.generation + 2));
         assert_eq!(hits(&table, old), 0);
         assert_eq!(hits(&table, new), 1);
@@ -297,7 +320,7 @@ mod tests {
         let table = Table::default();
         let tokens: Vec<_> = (1..=3)
             .map(|count| {
-                let token = table.insert().token;
+                let token = table.insert(|| ()).token;
                 assert_eq!(table.len(), count);
                 token
             })
@@ -311,7 +334,7 @@ mod tests {
             table.remove(token);
             assert_eq!((table.len(), all(&table)), (left, left));
         }
-        table.insert();
+        table.insert(|| ());
         assert_eq!(table.len(), 1, "in a slot that is used again");
     }
 
@@ -334,7 +357,7 @@ mod tests {
         assert_eq!(all(&table), places.len());
         table.remove(places[PIECE].token);
         assert_eq!((all(&table), table.len()), (2 * PIECE, 2 * PIECE));
-        let again = table.insert();
+        let again = table.insert(|| ());
         assert_eq!(again.token.slot as usize, PIECE);
         let rest = insert(&table, PIECE - 1);
         let slots = rest.iter().map(|place| place.token.slot as usize);
@@ -352,7 +375,7 @@ mod tests {
         }
 
         let table = Table::default();
-        let place = table.insert();
+        let place = table.insert(|| ());
         let (direction, source) = (Direction::Read, place.source());
         let new = source.look(direction);
         source.clear(direction, new.unwrap());
@@ -369,12 +392,12 @@ mod tests {
         assert_eq!(Arc::strong_count(&counter), 4);
         table.remove(place.token);
         assert_eq!(Arc::strong_count(&counter), 2, "nobody waits any more");
-        let again = table.insert();
+        let again = table.insert(|| ());
         assert!(std::ptr::eq(again.source(), place.source()));
         assert_eq!(again.source().look(direction), new);
         again.source().shut_down(&mut Default::default());
         table.remove(again.token);
-        let again = table.insert();
+        let again = table.insert(|| ());
         assert_eq!(again.source().look(direction), new, "and not shut down");
         assert_eq!(counter.0.load(Ordering::Relaxed), 0);
     }
@@ -411,13 +434,13 @@ mod tests {
     #[test]
     fn a_generation_comes_round() {
         let table = Table::default();
-        let slot = table.insert().token;
+        let slot = table.insert(|| ()).token;
         table.remove(slot);
         table.slots.lock().rows[0].generations[0] = u32::MAX - 1;
-        let last = table.insert().token;
+        let last = table.insert(|| ()).token;
         assert_eq!((last.slot, last.generation), (slot.slot, u32::MAX));
         table.remove(last);
-        let first = table.insert().token;
+        let first = table.insert(|| ()).token;
         assert_eq!((first.slot, first.generation), (slot.slot, 1));
         assert_eq!((hits(&table, last), hits(&table, first)), (0, 1));
     }
