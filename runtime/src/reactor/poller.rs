@@ -8,10 +8,12 @@
 //!
 //! The kernel knows a registration by the open file and its number. Who closes a descriptor behind our back leaves us with a number that may be somebody else's by now, and taking that
 //! out would take out the other's registration. So each poller knows which registration a number belongs to: the last one that succeeded. An earlier one that is still there has been
-//! robbed; its waiters are told, no operation is tried any more, and what it does with the number counts no more.
+//! robbed; its waiters are told, no operation is tried any more, and what it does with the number counts no more. Whoever ends a registration takes its number out before it gives its slot back, so
+//! the slot of a number's owner is never another's.
 //!
 //! This file is the door to mio.
 
+use super::owners::Owners;
 use super::readiness::Event;
 use super::source::{Events, Source};
 use super::table::{Place, Table, Token};
@@ -21,7 +23,6 @@ use crate::sys::sync::atomic::{AtomicBool, Ordering};
 use crate::sys::sync::{Arc, Mutex};
 use crate::util::wake_batch::WakeBatch;
 use mio::unix::SourceFd;
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -71,8 +72,8 @@ struct Waiting {
 
 struct Registry {
     registry: mio::Registry,
-    /// Whom each number belongs to.
-    owners: HashMap<RawFd, Token>,
+    /// Which slot each number belongs to: of a registration that is there, since whoever ends one takes its number out first.
+    owners: Owners,
 }
 
 /// A descriptor's place with a poller.
@@ -114,7 +115,7 @@ impl Poller {
             waiting: Mutex::new(Some(Waiting { poll, events })),
             registry: Mutex::new(Some(Registry {
                 registry,
-                owners: HashMap::new(),
+                owners: Owners::default(),
             })),
             unpark: Mutex::new(Some(unpark)),
             is_unparked: AtomicBool::new(false),
@@ -173,9 +174,8 @@ impl Poller {
 
     /// The number of this registration belongs to another. Under the registry's lock, which its owner takes before it gives the registration back.
     #[cold]
-    fn rob(&self, token: Token, ready: &mut WakeBatch) {
-        self.table
-            .for_each([(token, ())].into_iter(), |source, ()| source.rob(ready));
+    fn rob(&self, slot: u32, ready: &mut WakeBatch) {
+        self.table.with_slot(slot, |source| source.rob(ready));
     }
 
     /// How many descriptors are registered.
@@ -201,17 +201,16 @@ impl Registry {
         descriptor: RawFd,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Option<Token>> {
+    ) -> io::Result<Option<u32>> {
         let to_kernel = mio::Token(token.to_bits() as usize);
         let registry = &self.registry;
         registry.register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())?;
-        Ok(self.owners.insert(descriptor, token))
+        Ok(self.owners.insert(descriptor, token.slot()))
     }
 
     /// Watches a descriptor no longer, unless its number belongs to another.
     fn remove(&mut self, descriptor: RawFd, token: Token) {
-        if self.owners.get(&descriptor) == Some(&token) {
-            self.owners.remove(&descriptor);
+        if self.owners.remove(descriptor, token.slot()) {
             // It fails only if the descriptor was closed behind our back, and then it is out already.
             let _ = self.registry.deregister(&mut SourceFd(&descriptor));
         }
@@ -439,6 +438,29 @@ mod tests {
         assert!(registration.source().look(Direction::Read).is_some());
         assert!(!registration.end(number));
         assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
+    }
+
+    #[test]
+    fn who_has_the_slot_of_one_that_was_robbed_is_not_robbed_with_the_number() {
+        let poller = poller().unwrap();
+        let (_ours, theirs, first) = watched(&poller);
+        let number = theirs.as_raw_fd();
+        let replace = || {
+            let (_, next) = UnixStream::pair().unwrap();
+            // SAFETY: two numbers; what the second stood for is closed by that, and `theirs` owns from now on what it stands for.
+            assert_eq!(unsafe { libc::dup2(next.as_raw_fd(), number) }, number);
+            poller.register(number, Interest::Both).unwrap()
+        };
+        let second = replace();
+        assert!(first.end(number));
+        let (_ours, another, in_its_slot) = watched(&poller);
+        assert!(std::ptr::eq(in_its_slot.source(), first.source()));
+        let third = replace();
+        assert!(second.source().is_robbed());
+        assert!(!in_its_slot.source().is_robbed() && !third.source().is_robbed());
+        assert!(second.end(number) && !third.end(number));
+        assert!(!in_its_slot.end(another.as_raw_fd()));
+        assert_eq!(poller.source_count(), 0);
     }
 
     #[test]

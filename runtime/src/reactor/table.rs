@@ -8,7 +8,7 @@
 //! The token of a registration is the number of a slot and the slot's generation. Taking a slot and giving it back raise the generation by one each, so that an event the
 //! kernel had fetched before the descriptor was closed finds nothing, even if the slot (or the descriptor) is in use again. A slot in use has an odd one.
 //!
-//! What stands behind a registration is told of events only here, under the lock, by a token that is still good. So a source belongs to nobody once its slot was given back; there, under the same lock, it begins
+//! Who has no registration comes to a source only here, under the lock, by a slot that is in use. So a source is nobody's once its slot was given back; there, under the same lock, it begins
 //! anew, and whoever has the slot next finds a new source.
 //!
 //! A piece of which no slot is in use is freed, all but one: what a crowd leaves behind is four bytes for each, the generations, which nobody may forget.
@@ -73,6 +73,10 @@ const PIECE: usize = u64::BITS as usize;
 type Left<H> = (Waiters, Option<Arc<Piece<H>>>);
 
 impl Token {
+    pub(super) fn slot(self) -> u32 {
+        self.slot
+    }
+
     pub(super) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.slot)
     }
@@ -142,6 +146,13 @@ impl<H> Table<H> {
                 deliver(source, event);
             }
         }
+    }
+
+    /// Calls `tell` for the source of a slot that is in use.
+    pub(super) fn with_slot(&self, slot: u32, tell: impl FnOnce(&Source)) {
+        let slots = self.slots.lock();
+        let piece = &slots.rows[slot as usize / PIECE].piece;
+        tell(piece.as_ref().expect("a slot that is in use").at(slot));
     }
 
     /// Calls `tell` for every source that is registered.
