@@ -344,16 +344,45 @@ impl<T: AsRawFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         ready!(budget::poll_proceed(cx));
+        let source = self.registration.source();
         loop {
-            let seen = check(ready!(self.registration.source().poll_ready(direction, cx)))?;
-            let Some(result) = self.attempt(direction, seen, &mut operation) else {
+            let Some(seen) = source.look(direction) else {
+                ready!(source.wait(direction, cx));
                 continue;
             };
-            let is_short = result.as_ref().is_ok_and(|&got| got < wanted);
-            if is_short && seen.may_be_drained() {
-                self.registration.source().clear(direction, seen);
+            if seen.is_over() {
+                return Poll::Ready(Err(why_over(seen)));
             }
-            return Poll::Ready(result);
+            match operation(self.get_ref()) {
+                Ok(got) => {
+                    budget::charge();
+                    if got < wanted && seen.may_be_drained() {
+                        source.clear(direction, seen);
+                    }
+                    return Poll::Ready(Ok(got));
+                }
+                Err(error) => {
+                    if let Some(error) = self.after_error(direction, seen, error) {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The error, unless it only means to look again: what would block is noted.
+    #[cold]
+    fn after_error(&self, direction: Direction, seen: Seen, error: io::Error) -> Option<io::Error> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.registration.source().clear(direction, seen);
+                None
+            }
+            io::ErrorKind::Interrupted => None,
+            _ => {
+                budget::charge();
+                Some(error)
+            }
         }
     }
 

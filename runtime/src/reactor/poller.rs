@@ -35,7 +35,7 @@ const EVENTS_PER_TURN: usize = 1024;
 /// The token of the eventfd that ends a wait. No slot gets this number: there are fewer descriptors.
 const UNPARK: mio::Token = mio::Token(usize::MAX);
 
-/// The token of another poller that is watched: that it has something is all there is to know.
+/// The token of another poller that is watched: that it has something is all there is to know. No slot has one as high.
 const WATCHED: mio::Token = mio::Token(usize::MAX - 1);
 
 /// What concerns reading. Urgent bytes too: what waits behind them is told of with them, and never again.
@@ -251,11 +251,8 @@ impl Driver for Poller {
         let at = Stamp::of(self.clock.now());
         let mut was_unparked = false;
         let events = events.iter().filter_map(|event| {
-            if event.token() == UNPARK {
-                was_unparked = true;
-                return None;
-            }
-            if event.token() == WATCHED {
+            if event.token() >= WATCHED {
+                was_unparked |= event.token() == UNPARK;
                 return None;
             }
             Some((Token::from_bits(event.token().0 as u64), from_mio(event)))
@@ -321,6 +318,22 @@ impl Interest {
 
 #[inline]
 fn from_mio(event: &mio::event::Event) -> Events {
+    let is_more = event.is_error()
+        || event.is_write_closed()
+        || event.is_read_closed()
+        || event.is_priority();
+    if is_more {
+        return all_from_mio(event);
+    }
+    Events {
+        read: Event::READY.when(event.is_readable()),
+        write: Event::READY.when(event.is_writable()),
+    }
+}
+
+/// What says more than that it is ready.
+#[cold]
+fn all_from_mio(event: &mio::event::Event) -> Events {
     let error = Event::ERROR.when(event.is_error());
     let read = Event::READY.when(event.is_readable());
     let write = Event::READY.when(event.is_writable());

@@ -44,6 +44,8 @@ const TICKS: usize = (1 << STAMP_SHIFT) - TICK;
 const STAMP_SHIFT: u32 = 32;
 /// Any of them is a reason to try.
 const TRY: usize = READY | CLOSED | ERROR | SHUTDOWN | ROBBED;
+/// What `clear` takes away.
+const USED_UP: usize = READY | CLOSED | ERROR | URGENT;
 
 /// The readiness word of one direction.
 #[derive(Debug)]
@@ -109,13 +111,13 @@ impl Readiness {
 
     fn add(&self, bits: usize, at: Option<Stamp>) -> bool {
         let next = |word: usize| {
-            let flags = word & FLAGS & !WAITED | bits;
-            let tick = (word & TICKS).wrapping_add(TICK) & TICKS;
             let stamp = match at {
                 Some(at) if word & TRY == 0 => (at.to_bits() as usize) << STAMP_SHIFT,
                 _ => word & !(FLAGS | TICKS),
             };
-            Some(stamp | tick | flags)
+            // The tick above the flags comes round without touching the stamp.
+            let below = ((word & !WAITED | bits) as u32).wrapping_add(TICK as u32);
+            Some(stamp | below as usize)
         };
         // ORDERING: see the module.
         let before = self
@@ -132,6 +134,7 @@ impl Readiness {
     }
 
     /// What is known now, if there is any reason to try.
+    #[inline]
     pub(super) fn look(&self) -> Option<Seen> {
         // ORDERING: see the module.
         let word = self.0.load(Ordering::Acquire);
@@ -146,9 +149,21 @@ impl Readiness {
     }
 
     /// Notes that what was seen is used up. Does nothing if an event came since.
+    #[inline]
     pub(super) fn clear(&self, seen: Seen) {
-        let used_up = READY | CLOSED | ERROR | URGENT;
-        let next = |word: usize| (word & !FLAGS == seen.0 & !FLAGS).then_some(word & !used_up);
+        let cleared = seen.0 & !USED_UP;
+        // ORDERING: AcqRel with the next event's `add`.
+        let mostly =
+            (self.0).compare_exchange(seen.0, cleared, Ordering::AcqRel, Ordering::Acquire);
+        if mostly.is_err() {
+            self.clear_slow(seen);
+        }
+    }
+
+    /// Something has changed since: an event came, or only a flag.
+    #[cold]
+    fn clear_slow(&self, seen: Seen) {
+        let next = |word: usize| (word & !FLAGS == seen.0 & !FLAGS).then_some(word & !USED_UP);
         // ORDERING: AcqRel with the next event's `add`.
         let _unless_news = self
             .0

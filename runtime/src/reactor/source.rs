@@ -121,10 +121,7 @@ impl Source {
     pub(crate) fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
         match self.readiness(direction).look() {
             Some(seen) => Poll::Ready(seen),
-            None => {
-                direction.note();
-                self.wait(direction, cx)
-            }
+            None => self.wait(direction, cx),
         }
     }
 
@@ -179,13 +176,11 @@ impl Source {
     /// Takes in an event that was found at this time; the wakers of who waited go into `ready`.
     #[inline]
     pub(crate) fn deliver(&self, events: Events, at: Stamp, ready: &mut WakeBatch) {
-        for (direction, event) in [
-            (Direction::Read, events.read),
-            (Direction::Write, events.write),
-        ] {
-            if event != Event::default() && self.readiness(direction).deliver(event, at) {
-                self.take_waiters(direction, ready);
-            }
+        if events.read != Event::default() && self.read.deliver(events.read, at) {
+            self.take_waiters(Direction::Read, ready);
+        }
+        if events.write != Event::default() && self.write.deliver(events.write, at) {
+            self.take_waiters(Direction::Write, ready);
         }
     }
 
@@ -226,7 +221,10 @@ impl Source {
         Poll::Pending
     }
 
-    fn wait(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
+    /// Waits in that place as well, where a look has found nothing.
+    #[inline(never)]
+    pub(crate) fn wait(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Seen> {
+        direction.note();
         // Cloned before and dropped after the lock: both run code of others.
         let waker = cx.waker().clone();
         let mut waiters = self.waiters.lock();
