@@ -24,4 +24,4 @@ pub(crate) use poller::{Interest, Poller, Registration};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use readiness::Seen;
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use source::{Direction, WaiterId};
+pub(crate) use source::{Direction, Source, WaiterId};

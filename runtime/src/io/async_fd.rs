@@ -11,7 +11,7 @@ mod ready;
 
 pub use ready::Ready;
 
-use crate::reactor::{Direction, Interest as Watched, Registration, Seen, WaiterId};
+use crate::reactor::{Direction, Interest as Watched, Registration, Seen, Source, WaiterId};
 use crate::runtime::context;
 use crate::runtime::placement::Placement;
 use crate::sys::clock::Stamp;
@@ -362,26 +362,10 @@ impl<T: AsRawFd> AsyncFd<T> {
                     return Poll::Ready(Ok(got));
                 }
                 Err(error) => {
-                    if let Some(error) = self.after_error(direction, seen, error) {
+                    if let Some(error) = after_error(source, direction, seen, error) {
                         return Poll::Ready(Err(error));
                     }
                 }
-            }
-        }
-    }
-
-    /// The error, unless it only means to look again: what would block is noted.
-    #[cold]
-    fn after_error(&self, direction: Direction, seen: Seen, error: io::Error) -> Option<io::Error> {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                self.registration.source().clear(direction, seen);
-                None
-            }
-            io::ErrorKind::Interrupted => None,
-            _ => {
-                budget::charge();
-                Some(error)
             }
         }
     }
@@ -605,6 +589,27 @@ fn check(seen: Seen) -> io::Result<Seen> {
         return Err(why_over(seen));
     }
     Ok(seen)
+}
+
+/// The error of an operation, unless it only means to look again: that it would block is noted.
+#[cold]
+fn after_error(
+    source: &Source,
+    direction: Direction,
+    seen: Seen,
+    error: io::Error,
+) -> Option<io::Error> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            source.clear(direction, seen);
+            None
+        }
+        io::ErrorKind::Interrupted => None,
+        _ => {
+            budget::charge();
+            Some(error)
+        }
+    }
 }
 
 #[cold]
