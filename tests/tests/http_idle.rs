@@ -18,9 +18,9 @@ static ALLOCATOR: Counting = Counting;
 /// Fewer than one address may have where a process may have 1024 descriptors, of which this one has both ends.
 const CONNECTIONS: usize = 400;
 
-/// What is watched of the descriptor (80), the timer (72), and a part of the tables of both and of the server (16 for whom to wake, 16 for the source, about as much for whom a number belongs to), in bytes. With room for
+/// What is watched of the descriptor (70 with its part of the table), the timer (72), and a part of the tables of timers and of the server (16 for whom to wake, 5 for whom a number belongs to), in bytes. With room for
 /// tables that have just grown.
-const MAX_BYTES: usize = 212;
+const MAX_BYTES: usize = 178;
 
 fn router() -> Router {
     Router::new()
