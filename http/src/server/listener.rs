@@ -142,11 +142,52 @@ pub(crate) enum Arrival {
 }
 
 impl Arrival {
-    /// It sends each write at once, which is a whole batch: waiting for more would only delay it, by 40 ms where the client delays its ACK. Set on each connection, since those that had come before
-    /// a server was there to set the listener's option have not inherited it. Without it they still work.
-    fn tcp(stream: TcpStream, peer: SocketAddr) -> Self {
+    /// It may have come before its listener was told of `TCP_NODELAY`, and has not inherited it then. Without it it still works.
+    fn early((stream, peer): (TcpStream, SocketAddr)) -> Self {
         let _ = stream.set_nodelay(true);
         Self::Tcp(stream, peer)
+    }
+}
+
+/// Who sets `TCP_NODELAY`. A connection sends each write at once, which is a whole batch: waiting for more would only delay it, by 40 ms where the client delays its ACK.
+///
+/// The listener does, which its connections have it from, and that saves each of them a call. But those that came before it was set there have it not: they stand in the queue, in front of all others, until that has
+/// been found empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoDelay {
+    /// The listener, for every connection that is still to come out of its queue.
+    Inherited,
+    /// The listener, but the next connection may be older than that.
+    InheritedSoon,
+    /// The listener has refused it.
+    SetOnEach,
+}
+
+impl NoDelay {
+    fn of(listener: &Listener) -> Self {
+        match listener {
+            Listener::Tcp(listener) if listener.set_nodelay(true).is_ok() => Self::InheritedSoon,
+            Listener::Tcp(_) => Self::SetOnEach,
+            // There is no such thing.
+            Listener::Unix(_) => Self::Inherited,
+        }
+    }
+
+    async fn accept(&mut self, listener: &TcpListener) -> io::Result<Arrival> {
+        if *self == Self::InheritedSoon {
+            match listener.accept_now() {
+                Ok(accepted) => return Ok(Arrival::early(accepted)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => *self = Self::Inherited,
+                Err(error) if is_passing(&error) => return Err(error),
+                // It is still in the queue, or never will be; `accept` knows what to do.
+                Err(_) => {}
+            }
+        }
+        let accepted = listener.accept().await?;
+        Ok(match self {
+            Self::Inherited => Arrival::Tcp(accepted.0, accepted.1),
+            Self::InheritedSoon | Self::SetOnEach => Arrival::early(accepted),
+        })
     }
 }
 
@@ -168,9 +209,10 @@ const BATCH: usize = 64;
 impl Listener {
     /// Accepts for ever; gives the error that nothing can be done about.
     async fn accept_all(&self, host: &impl Host) -> io::Error {
+        let mut no_delay = NoDelay::of(self);
         loop {
             for _ in 0..BATCH {
-                match self.accept().await {
+                match self.accept(&mut no_delay).await {
                     Ok(arrival) => host.receive(arrival),
                     Err(error) if is_passing(&error) => {
                         host.lost();
@@ -183,12 +225,9 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<Arrival> {
+    async fn accept(&self, no_delay: &mut NoDelay) -> io::Result<Arrival> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                Ok(Arrival::tcp(stream, peer))
-            }
+            Self::Tcp(listener) => no_delay.accept(listener).await,
             Self::Unix(listener) => {
                 let (stream, _unnamed) = listener.accept().await?;
                 Ok(Arrival::Unix(stream))
@@ -198,10 +237,7 @@ impl Listener {
 
     fn accept_now(&self) -> io::Result<Arrival> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept_now()?;
-                Ok(Arrival::tcp(stream, peer))
-            }
+            Self::Tcp(listener) => listener.accept_now().map(Arrival::early),
             Self::Unix(listener) => {
                 let (stream, _unnamed) = listener.accept_now()?;
                 Ok(Arrival::Unix(stream))
@@ -276,24 +312,70 @@ pub(crate) fn turn_away(arrival: Arrival, answer: &[u8]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_came_before_the_server_is_not_delayed_either() {
+    /// What the connections have, of which so many came before the server, and as many when it had found its queue empty.
+    fn nodelay_of(early: usize, late: usize) -> (Vec<bool>, NoDelay) {
         let runtime = filch::Runtime::new().expect("a runtime");
-        let arrivals = runtime.block_on(async {
+        let found = runtime.block_on(async {
             let tcp = TcpListener::bind("127.0.0.1:0").await?;
             let addr = tcp.local_addr()?;
-            let _clients = [
-                TcpStream::connect(addr).await?,
-                TcpStream::connect(addr).await?,
-            ];
-            let listener = Listener::from(tcp);
-            io::Result::Ok([listener.accept().await?, listener.accept_now()?])
-        });
-        for arrival in arrivals.expect("two connections") {
-            let Arrival::Tcp(stream, _) = arrival else {
-                unreachable!("it is of TCP")
+            let connect = async |count: usize| {
+                let mut clients = Vec::new();
+                for _ in 0..count {
+                    clients.push(TcpStream::connect(addr).await?);
+                }
+                io::Result::Ok(clients)
             };
-            assert!(stream.nodelay().expect("a connection"));
+            let _early = connect(early).await?;
+            let listener = Listener::from(tcp);
+            let mut no_delay = NoDelay::of(&listener);
+            let mut arrivals = Vec::new();
+            for _ in 0..early {
+                arrivals.push(listener.accept(&mut no_delay).await?);
+            }
+            let mut accept = Box::pin(listener.accept(&mut no_delay));
+            assert!(futures_lite::future::poll_once(&mut accept).await.is_none());
+            let _late = connect(late).await?;
+            if late > 0 {
+                arrivals.push(accept.await?);
+            } else {
+                drop(accept);
+            }
+            for _ in 1..late {
+                arrivals.push(listener.accept(&mut no_delay).await?);
+            }
+            let of_tcp = arrivals.into_iter().map(|arrival| match arrival {
+                Arrival::Tcp(stream, _) => stream.nodelay(),
+                Arrival::Unix(_) => unreachable!("it is of TCP"),
+            });
+            io::Result::Ok((of_tcp.collect::<io::Result<_>>()?, no_delay))
+        });
+        found.expect("as many connections")
+    }
+
+    #[test]
+    fn no_connection_is_delayed_whether_it_came_before_the_server_or_after() {
+        for (early, late) in [(0, 2), (2, 0), (2, 2)] {
+            let (nodelay, no_delay) = nodelay_of(early, late);
+            assert_eq!(nodelay, vec![true; early + late]);
+            assert_eq!(
+                no_delay,
+                NoDelay::Inherited,
+                "nobody sets it on each any more"
+            );
         }
+    }
+
+    #[test]
+    fn what_is_accepted_at_the_end_of_the_server_is_not_delayed_either() {
+        let runtime = filch::Runtime::new().expect("a runtime");
+        let arrival = runtime.block_on(async {
+            let tcp = TcpListener::bind("127.0.0.1:0").await?;
+            let _client = TcpStream::connect(tcp.local_addr()?).await?;
+            Listener::from(tcp).accept_now()
+        });
+        let Ok(Arrival::Tcp(stream, _)) = arrival else {
+            panic!("a connection of TCP, not {arrival:?}")
+        };
+        assert!(stream.nodelay().expect("a connection"));
     }
 }
