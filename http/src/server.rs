@@ -569,10 +569,6 @@ impl Host for Arc<Service> {
             Arrival::Unix(stream) => self.start(stream, seat),
         }
     }
-
-    fn lost(&self) {
-        self.registry.unwatched();
-    }
 }
 
 impl fmt::Debug for Server {

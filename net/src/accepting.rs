@@ -215,7 +215,7 @@ macro_rules! impl_accepting {
             ///
             /// # Errors
             ///
-            /// What `accept4(2)` says: `WouldBlock` if there is none. If the new stream cannot be watched, as for [`accept`](Self::accept).
+            /// What `accept4(2)` says: `WouldBlock` if there is none.
             pub fn accept_now(&self) -> io::Result<($stream, $addr)> {
                 self.acceptor.accept_now().and_then(watch)
             }

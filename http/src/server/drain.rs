@@ -6,7 +6,7 @@
 //! The admin listener has a server of its own inside this one, which begins before and ends after it.
 
 use super::accepting::Accepting;
-use super::listener::{Host, Listener, RETRY, accept_last};
+use super::listener::{Host, Listener, accept_last};
 use super::shutdown::{Phase, Registry};
 use filch::sync::CancellationToken;
 use filch::time::{Duration, sleep};
@@ -15,6 +15,9 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+
+/// How long to wait before those are accepted that there was no descriptor for, which only others can give. A guess.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// How a server ended.
 ///
@@ -243,8 +246,6 @@ mod tests {
 
     impl Host for Nobody {
         fn receive(&self, _: Arrival) {}
-
-        fn lost(&self) {}
     }
 
     /// One with a connection that does not go, or with none.

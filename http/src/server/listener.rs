@@ -1,6 +1,6 @@
 //! Where do connections come from?
 //!
-//! From a [`Listener`]: TCP or Unix, made by the server, by its caller, or by the manager that has started the process ([`filch_net::inherit`]). A connection that was accepted is watched by the worker
+//! From a [`Listener`]: TCP or Unix, made by the server, by its caller, or by the manager that has started the process ([`filch_net::inherit`]). A connection that was accepted belongs to the worker
 //! that has few of them ([`Placement::Balanced`](filch::io::Placement::Balanced)).
 //!
 //! What goes wrong with accepting ends no server that could go on:
@@ -9,12 +9,11 @@
 //! |---|---|
 //! | the connection died in the queue, or a firewall refused it (`ECONNABORTED`, `EPROTO`, `EPERM` and others) | the next one |
 //! | no descriptor or no memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`) | it stays in the queue; a pause of 5 ms to 1 s. At the end of the server it is tried again while connections go |
-//! | it cannot be watched: no memory, no room in the kernel's tables (`ENOMEM`, `ENOSPC` of `epoll_ctl(2)`) | it is lost, and counted; a pause of [`RETRY`] |
+//! | it cannot be watched: no memory, no room in the kernel's tables (`ENOMEM`, `ENOSPC` of `epoll_ctl(2)`) | it is accepted, since the kernel is only told when somebody has to wait for it; then it ends, and is counted |
 //! | the descriptor is no listener, or the runtime has ended | the server ends with this error |
 //!
 //! The first two are the listener's own affair (`filch_net`'s `accepting`).
 
-use filch::time::{Duration, sleep};
 use filch_net::inherit::Socket;
 use filch_net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use std::fmt::{self, Display};
@@ -178,7 +177,6 @@ impl NoDelay {
             match listener.accept_now() {
                 Ok(accepted) => return Ok(Arrival::early(accepted)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => *self = Self::Inherited,
-                Err(error) if is_passing(&error) => return Err(error),
                 // It is still in the queue, or never will be; `accept` knows what to do.
                 Err(_) => {}
             }
@@ -195,13 +193,7 @@ impl NoDelay {
 pub(crate) trait Host: Send + Sync {
     /// Takes a connection in, or turns it away.
     fn receive(&self, arrival: Arrival);
-
-    /// Takes note of one that could not be watched.
-    fn lost(&self);
 }
-
-/// How long to wait after a connection could not be watched, which only others can give memory or room for. A guess.
-pub(crate) const RETRY: Duration = Duration::from_millis(50);
 
 /// How many connections are accepted before others get their turn: the other listeners, and who wants to stop the server. A guess.
 const BATCH: usize = 64;
@@ -214,10 +206,6 @@ impl Listener {
             for _ in 0..BATCH {
                 match self.accept(&mut no_delay).await {
                     Ok(arrival) => host.receive(arrival),
-                    Err(error) if is_passing(&error) => {
-                        host.lost();
-                        sleep(RETRY).await;
-                    }
                     Err(error) => return error,
                 }
             }
@@ -252,7 +240,6 @@ impl Listener {
         for _ in 0..filch_net::tcp::BACKLOG {
             match self.accept_now() {
                 Ok(arrival) => host.receive(arrival),
-                Err(error) if is_passing(&error) => host.lost(),
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }
@@ -280,14 +267,6 @@ pub(crate) fn accept_last(listeners: &[Listener], host: &impl Host) -> bool {
         is_all &= listener.accept_last(host);
     }
     is_all
-}
-
-/// Whether the next connection may be good: `epoll_ctl(2)` had no memory for this one, or no room.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::OutOfMemory | io::ErrorKind::StorageFull
-    )
 }
 
 /// Writes an answer to a connection that nobody will serve, and closes it. What its client has sent already is read, so that closing it is not a reset.

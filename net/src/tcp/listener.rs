@@ -105,14 +105,14 @@ impl TcpListener {
 
     /// Waits for the next connection. Any number of tasks may do so at a time.
     ///
-    /// The new stream is non-blocking and close-on-exec; it has the options that were set on the listener's socket, so after [`bind`](Self::bind) none. It is watched by the accepting
-    /// worker or by one that has fewer descriptors ([`Placement::Balanced`]), so that connections do not pile up where one task accepts them all. Connections that died in the queue are passed over. While there is no
+    /// The new stream is non-blocking and close-on-exec; it has the options that were set on the listener's socket, so after [`bind`](Self::bind) none. It belongs to the accepting
+    /// worker or to one that has fewer descriptors ([`Placement::Balanced`]), so that connections do not pile up where one task accepts them all. Connections that died in the queue are passed over. While there is no
     /// descriptor or memory for a connection, it stays in the queue and this pauses, 5 ms at first and up to 1 s; see [`on_accept_pause`](Self::on_accept_pause).
     ///
     /// # Errors
     ///
-    /// What else `accept4(2)` says, or that the runtime has shut down. If the new stream cannot be watched (`epoll_ctl(2)`: no
-    /// memory, or too many watches), it is closed.
+    /// What else `accept4(2)` says, or that the runtime has shut down. That the new stream cannot be watched (`epoll_ctl(2)`: no
+    /// memory, or too many watches) is told by the first of its operations that has to wait ([`AsyncFd::postponed`](filch::io::AsyncFd::postponed)).
     ///
     /// # Cancel safety
     ///

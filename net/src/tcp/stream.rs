@@ -16,7 +16,7 @@ use crate::tcp::connector::TcpConnect;
 use crate::tcp::keepalive::TcpKeepalive;
 use crate::tcp::options::{impl_any_options, impl_connection_options};
 use crate::tcp::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use filch::io::{AsyncFd, Interest, Placement};
+use filch::io::{AsyncFd, Placement};
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 use std::fmt;
@@ -103,9 +103,9 @@ impl TcpStream {
         Ok(Self::from_async_fd(AsyncFd::new(stream)?))
     }
 
-    /// One of many that one task accepts for others: with the poller of a worker that has few.
+    /// One of many that one task accepts for others: with the poller of a worker that has few, and registered there when somebody has to wait for it.
     pub(crate) fn accepted(stream: net::TcpStream) -> io::Result<Self> {
-        let fd = AsyncFd::with_placement(stream, Interest::Both, Placement::Balanced)?;
+        let fd = AsyncFd::postponed(stream, Placement::Balanced)?;
         Ok(Self::from_async_fd(fd))
     }
 

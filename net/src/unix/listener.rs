@@ -153,8 +153,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// What else `accept4(2)` says, or that the runtime has shut down. If the new stream cannot be watched (`epoll_ctl(2)`: no
-    /// memory, or too many watches), it is closed.
+    /// What else `accept4(2)` says, or that the runtime has shut down. That the new stream cannot be watched (`epoll_ctl(2)`: no
+    /// memory, or too many watches) is told by the first of its operations that has to wait ([`AsyncFd::postponed`](filch::io::AsyncFd::postponed)).
     ///
     /// # Cancel safety
     ///

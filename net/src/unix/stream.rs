@@ -20,7 +20,7 @@ use crate::unix::addr::SocketAddr;
 use crate::unix::rights;
 use crate::unix::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::unix::ucred::UCred;
-use filch::io::{AsyncFd, Interest, Placement};
+use filch::io::{AsyncFd, Placement};
 use filch::time::{Duration, sleep};
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::Type;
@@ -168,9 +168,9 @@ impl UnixStream {
         Self::from_nonblocking(stream)
     }
 
-    /// One that a listener has taken from its queue: watched where few are.
+    /// One that a listener has taken from its queue: with the poller of a worker that has few, and registered there when somebody has to wait for it.
     pub(crate) fn accepted(stream: net::UnixStream) -> io::Result<Self> {
-        let fd = AsyncFd::with_placement(stream, Interest::Both, Placement::Balanced)?;
+        let fd = AsyncFd::postponed(stream, Placement::Balanced)?;
         Ok(Self { fd })
     }
 

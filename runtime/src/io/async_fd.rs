@@ -7,6 +7,7 @@
 //!
 //! One operation that succeeds at once costs a load, the system call, and the cooperative budget.
 
+mod postponed;
 mod ready;
 
 pub use ready::Ready;
@@ -223,12 +224,20 @@ impl<T: AsRawFd> AsyncFd<T> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<AsyncFdReadyGuard<'_, T>>> {
         ready!(budget::poll_proceed(cx));
-        let seen = ready!(self.registration.source().poll_ready(direction, cx));
-        Poll::Ready(charged(check(seen)).map(|seen| AsyncFdReadyGuard {
+        let seen = ready!(self.poll_seen(direction, cx));
+        Poll::Ready(charged(seen).map(|seen| AsyncFdReadyGuard {
             fd: self,
             direction,
             seen,
         }))
+    }
+
+    #[inline]
+    fn poll_seen(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
+        match self.registration.source().poll_ready(direction, cx) {
+            Poll::Ready(seen) => Poll::Ready(check(seen)),
+            Poll::Pending => self.wait(),
+        }
     }
 
     /// Waits until the descriptor has reported an error, or that nobody reads any more what is written to it: for who has nothing to write, and wants to know whether somebody is still there. Only the last task
@@ -236,7 +245,11 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// A socket tells so when the connection was reset, and when both directions have ended. A peer that has closed a TCP connection looks like one that sends no more, until something is written to it.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.registration.source().poll_ended(Direction::Write, cx)
+        match self.registration.source().poll_ended(Direction::Write, cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            // If nobody would ever tell, it is not known to be there.
+            Poll::Pending => self.wait().map(|_: io::Result<()>| ()),
+        }
     }
 
     /// When the event was found that has made it readable last; none if there was none yet, as a new descriptor counts as readable. After a read: since when what was read has waited for its reader, at least if the
@@ -347,7 +360,9 @@ impl<T: AsRawFd> AsyncFd<T> {
         let source = self.registration.source();
         loop {
             let Some(seen) = source.look(direction) else {
-                ready!(source.wait(direction, cx));
+                if source.wait(direction, cx).is_pending() {
+                    return self.wait();
+                }
                 continue;
             };
             if seen.is_over() {
@@ -393,12 +408,11 @@ impl<T: AsRawFd> AsyncFd<T> {
         direction: Direction,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let would_block = || Err(io::ErrorKind::WouldBlock.into());
         let Some(seen) = self.registration.source().look(direction) else {
-            return would_block();
+            return self.would_block();
         };
         self.attempt(direction, check(seen)?, &mut operation)
-            .unwrap_or_else(would_block)
+            .unwrap_or_else(|| self.would_block())
     }
 
     /// Tries the operation; `None` if it would block, which is noted.
@@ -554,9 +568,10 @@ impl<T: AsRawFd> Place<'_, T> {
         if let Some(seen) = source.look(self.direction) {
             return Poll::Ready(check(seen));
         }
-        source
-            .poll_ready_as(self.direction, &mut self.id, cx)
-            .map(check)
+        match source.poll_ready_as(self.direction, &mut self.id, cx) {
+            Poll::Ready(seen) => Poll::Ready(check(seen)),
+            Poll::Pending => self.fd.wait(),
+        }
     }
 }
 

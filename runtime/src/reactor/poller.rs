@@ -87,6 +87,23 @@ impl Registration {
         self.0.source()
     }
 
+    /// Registers a descriptor that was [postponed](Poller::postpone) for both directions, if nobody has done it yet. What is ready by now is an event, so nothing is lost to whoever has left a waker before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Poller::register`]. It may be tried again.
+    #[inline]
+    pub(crate) fn watch(&self, descriptor: RawFd) -> io::Result<()> {
+        if !self.source().is_postponed() {
+            return Ok(());
+        }
+        match self.0.home().upgrade() {
+            Some(poller) => poller.register_postponed(descriptor, self),
+            // The source says that the runtime has ended.
+            None => Ok(()),
+        }
+    }
+
     /// Takes the descriptor out, from any thread. Events of it that were fetched already find nothing. True if its number belongs to another by now.
     ///
     /// To be called once, before the descriptor is closed: as soon as this returns, the source may be another's.
@@ -152,19 +169,54 @@ impl Poller {
             return Err(step("cannot register a descriptor with epoll")(error));
         }
         robbed.wake_all();
+        self.learn_of_shutdown(place.source());
+        Ok(Registration(place))
+    }
+
+    /// Makes a place for a descriptor, and leaves it to whoever has to wait for it first to tell the kernel, by [`Registration::watch`].
+    pub(crate) fn postpone(self: &Arc<Self>, descriptor: RawFd) -> Registration {
+        let place = self.table.insert(|| Arc::downgrade(self));
+        place.source().postpone();
+        let mut robbed = WakeBatch::new();
+        if let Some(registry) = &mut *self.registry.lock() {
+            if let Some(before) = registry.owners.insert(descriptor, place.token().slot()) {
+                self.rob(before, &mut robbed);
+            }
+        }
+        robbed.wake_all();
+        self.learn_of_shutdown(place.source());
+        Registration(place)
+    }
+
+    /// See [`Registration::watch`].
+    #[cold]
+    fn register_postponed(&self, descriptor: RawFd, registration: &Registration) -> io::Result<()> {
+        let source = registration.source();
+        match &mut *self.registry.lock() {
+            Some(registry) if source.is_postponed() && !source.is_robbed() => {
+                let told = registry.tell(descriptor, registration.0.token(), Interest::Both);
+                told.map_err(step("cannot register a descriptor with epoll"))?;
+                source.end_postponement();
+            }
+            // Somebody else has been faster, or the source says why nobody is to wait any more.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn learn_of_shutdown(&self, source: &Source) {
         // ORDERING: Acquire and the table's lock; partner is the store in `shutdown`: either this sees the flag or `for_all` the source.
         if self.is_shut_down.load(Ordering::Acquire) {
             // Too late for `shutdown` to have seen it; without this it would wait for ever.
-            place.source().shut_down(&mut WakeBatch::new());
+            source.shut_down(&mut WakeBatch::new());
         }
-        Ok(Registration(place))
     }
 
     /// See [`Registration::end`].
     fn deregister(&self, descriptor: RawFd, registration: &Registration) -> bool {
         let token = registration.0.token();
         if let Some(registry) = &mut *self.registry.lock() {
-            registry.remove(descriptor, token);
+            registry.remove(descriptor, token, registration.source().is_postponed());
         }
         // From here on the number is not known to be its own, so nobody robs it any more.
         let is_robbed = registration.source().is_robbed();
@@ -185,7 +237,7 @@ impl Poller {
 
     /// The runtime has ended: no event comes any more, and whoever waits learns it.
     pub(crate) fn shutdown(&self, ready: &mut WakeBatch) {
-        // ORDERING: Release and the table's lock; partner is the load in `register`: either that sees the flag or `for_all` the source.
+        // ORDERING: Release and the table's lock; partner is the load in `learn_of_shutdown`: either that sees the flag or `for_all` the source.
         self.is_shut_down.store(true, Ordering::Release);
         self.table.for_all(|source| source.shut_down(ready));
         drop(self.waiting.lock().take());
@@ -202,15 +254,20 @@ impl Registry {
         token: Token,
         interest: Interest,
     ) -> io::Result<Option<u32>> {
-        let to_kernel = mio::Token(token.to_bits() as usize);
-        let registry = &self.registry;
-        registry.register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())?;
+        self.tell(descriptor, token, interest)?;
         Ok(self.owners.insert(descriptor, token.slot()))
     }
 
+    /// Has the kernel tell of a descriptor.
+    fn tell(&self, descriptor: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        let to_kernel = mio::Token(token.to_bits() as usize);
+        let registry = &self.registry;
+        registry.register(&mut SourceFd(&descriptor), to_kernel, interest.to_mio())
+    }
+
     /// Watches a descriptor no longer, unless its number belongs to another.
-    fn remove(&mut self, descriptor: RawFd, token: Token) {
-        if self.owners.remove(descriptor, token.slot()) {
+    fn remove(&mut self, descriptor: RawFd, token: Token, is_postponed: bool) {
+        if self.owners.remove(descriptor, token.slot()) && !is_postponed {
             // It fails only if the descriptor was closed behind our back, and then it is out already.
             let _ = self.registry.deregister(&mut SourceFd(&descriptor));
         }
@@ -429,6 +486,63 @@ mod tests {
         ours.write_all(b"x").unwrap();
         sweep(&poller);
         assert!(next.source().look(Direction::Read).is_none());
+    }
+
+    #[test]
+    fn a_postponed_descriptor_is_registered_once_and_what_is_ready_by_then_is_told() {
+        let poller = poller().unwrap();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let number = theirs.as_raw_fd();
+        let registration = poller.postpone(number);
+        assert_eq!(poller.source_count(), 1);
+        let source = registration.source();
+        source.clear(Direction::Read, source.look(Direction::Read).unwrap());
+        ours.write_all(b"x").unwrap();
+        sweep(&poller);
+        assert!(source.look(Direction::Read).is_none());
+        for _ in 0..2 {
+            registration.watch(number).unwrap();
+            assert!(!source.is_postponed());
+        }
+        sweep(&poller);
+        assert!(source.look(Direction::Read).is_some());
+        assert!(!registration.end(number));
+        assert_eq!(poller.source_count(), 0);
+        assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
+    }
+
+    #[test]
+    fn a_number_is_taken_from_and_by_a_postponed_descriptor() {
+        let poller = poller().unwrap();
+        let (mut ours, theirs, first) = watched(&poller);
+        let number = theirs.as_raw_fd();
+        let second = poller.postpone(number);
+        assert!(first.source().is_robbed() && first.end(number));
+        ours.write_all(b"x").unwrap();
+        sweep(&poller);
+        assert!(!second.source().is_robbed());
+        let third = poller.postpone(number);
+        assert!(second.source().is_robbed());
+        second.watch(number).unwrap();
+        assert!(second.source().is_postponed(), "it is not its own any more");
+        assert!(second.end(number));
+        assert!(!third.end(number));
+        assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
+    }
+
+    #[test]
+    fn a_postponed_descriptor_that_is_refused_stays_postponed() {
+        let poller = poller().unwrap();
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        let registration = poller.postpone(file.as_raw_fd());
+        for _ in 0..2 {
+            let refused = registration.watch(file.as_raw_fd());
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains("cannot register"), "{error}");
+        }
+        assert!(!registration.end(file.as_raw_fd()));
+        assert_eq!(poller.source_count(), 0);
     }
 
     #[test]

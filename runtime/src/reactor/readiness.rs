@@ -12,10 +12,11 @@
 //! | 4 | WAITED | who is about to wait, under the lock of the waiters | each event, which then wakes them |
 //! | 5 | ROBBED | another descriptor that is watched under the same number | nobody |
 //! | 6 | URGENT | an event: bytes that TCP calls urgent wait among the others | as READY |
+//! | 7 | POSTPONED | who will tell the kernel of the descriptor when somebody has to wait (of reading only) | who has told it |
 //! | 8..32 | tick | each event, by one; wraps round | |
 //! | 32.. | stamp | the event that makes ready what was not, with its time; zero before the first | |
 //!
-//! While any of them is set (but WAITED and URGENT) operations do not wait, the system gives their answer. If that is `WouldBlock`, it is the truth, also after CLOSED and ERROR: another
+//! While any of them is set (but WAITED, URGENT and POSTPONED) operations do not wait, the system gives their answer. If that is `WouldBlock`, it is the truth, also after CLOSED and ERROR: another
 //! writer may have opened a pipe, a datagram's error has been fetched. SHUTDOWN and ROBBED stay: no operation may be tried any more.
 //!
 //! The stamp says since when it has been ready: events that come before anybody has found the end of what the first one told of leave it. In the word and not beside it, so that nobody sees READY with the
@@ -37,6 +38,7 @@ const SHUTDOWN: usize = 1 << 3;
 const WAITED: usize = 1 << 4;
 const ROBBED: usize = 1 << 5;
 const URGENT: usize = 1 << 6;
+const POSTPONED: usize = 1 << 7;
 const TICK: usize = 1 << 8;
 const FLAGS: usize = TICK - 1;
 /// All of the tick: it comes round after sixteen million events, of which nobody misses just that many between a look and a clear (and then the stamp would have to be the same too).
@@ -124,6 +126,25 @@ impl Readiness {
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         before.is_ok_and(|word| word & WAITED != 0)
+    }
+
+    /// The kernel will be told later. Nobody else may have it yet.
+    pub(super) fn postpone(&self) {
+        // ORDERING: Relaxed: whoever gets it, gets it from here.
+        self.0.fetch_or(POSTPONED, Ordering::Relaxed);
+    }
+
+    /// The kernel was told.
+    pub(super) fn end_postponement(&self) {
+        // ORDERING: see the module.
+        self.0.fetch_and(!POSTPONED, Ordering::AcqRel);
+    }
+
+    /// Whether the kernel is still to be told.
+    #[inline]
+    pub(super) fn is_postponed(&self) -> bool {
+        // ORDERING: see the module.
+        self.0.load(Ordering::Acquire) & POSTPONED != 0
     }
 
     /// Announces a waiter, who has the waiters' lock and leaves its waker before it gives that back; unless there is reason to try.

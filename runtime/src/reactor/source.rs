@@ -99,6 +99,22 @@ impl Source {
         }
     }
 
+    /// The kernel will be told when somebody has to wait. Nobody else may have it yet.
+    pub(crate) fn postpone(&self) {
+        self.read.postpone();
+    }
+
+    /// The kernel was told.
+    pub(crate) fn end_postponement(&self) {
+        self.read.end_postponement();
+    }
+
+    /// Whether the kernel is still to be told, by who waits.
+    #[inline]
+    pub(crate) fn is_postponed(&self) -> bool {
+        self.read.is_postponed()
+    }
+
     /// What is known of a direction, if there is reason to try an operation.
     #[inline]
     pub(crate) fn look(&self, direction: Direction) -> Option<Seen> {

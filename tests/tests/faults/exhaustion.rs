@@ -181,7 +181,7 @@ fn accepting_pauses_when_there_are_no_buffers() {
     accepting_pauses(name, "ENOBUFS", libc::ENOBUFS);
 }
 
-/// What can be opened but not watched is closed, and the error says what it was.
+/// What can be opened but not watched is closed, and the error says what it was: whoever makes it is told, and of what is accepted whoever waits for it.
 fn not_watched(name: &str, error: &str, text: &'static str) {
     let injection = Injection {
         calls: "epoll_ctl",
@@ -220,19 +220,26 @@ async fn make_and_count(text: &str) -> [usize; 4] {
         match TcpStream::connect(listener.local_addr().unwrap()).await {
             Ok(client) => {
                 made[1] += 1;
-                match listener.accept().await {
-                    Ok((served, _)) => {
+                // What is accepted is only watched when somebody has to wait for it.
+                let (served, _) = listener.accept().await.unwrap();
+                let answers = super::echo(served);
+                let asks = async {
+                    let asked = ask(&client, b"works").await;
+                    drop(client);
+                    asked
+                };
+                let (answered, asked) = futures_lite::future::zip(answers, asks).await;
+                match answered {
+                    Ok(()) => {
+                        asked.unwrap();
                         made[2] += 1;
-                        let answers = super::echo(served);
-                        let asks = async {
-                            ask(&client, b"works").await.unwrap();
-                            drop(client);
-                        };
-                        let (answered, ()) = futures_lite::future::zip(answers, asks).await;
-                        answered.unwrap();
                     }
                     Err(error) => {
-                        failed(error, "watch the connection of");
+                        let says = error.to_string();
+                        assert!(
+                            says.contains("cannot register") && says.contains(text),
+                            "{says}"
+                        );
                         made[3] += 1;
                     }
                 }

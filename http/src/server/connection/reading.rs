@@ -11,6 +11,7 @@ use crate::server::seat::Seat;
 use crate::server::transport::Transport;
 use crate::server::work::Work;
 use filch::task::is_turn_over;
+use std::io;
 use std::task::{Context, Poll};
 
 impl<T: Transport> Connection<T> {
@@ -74,10 +75,19 @@ impl<T: Transport> Connection<T> {
                 self.since.read(self.transport.readable_since());
                 self.take_request(cx).unwrap_or(Step::Again)
             }
-            Poll::Ready(Err(_)) => self.broken(),
+            Poll::Ready(Err(error)) => self.unreadable(&error),
             Poll::Pending if self.conn.state() == State::Head => Step::Wait(WaitsFor::Head),
             Poll::Pending => self.rest(),
         }
+    }
+
+    /// The client has broken it off, or the kernel has no memory or no room to tell of what comes (`ENOMEM`, `ENOSPC`).
+    #[cold]
+    fn unreadable(&mut self, error: &io::Error) -> Step {
+        if let io::ErrorKind::OutOfMemory | io::ErrorKind::StorageFull = error.kind() {
+            self.seat.service.registry.unwatched();
+        }
+        self.broken()
     }
 
     /// Waits for a request: gives back what is only needed for work, or ends if the server does.

@@ -164,7 +164,7 @@ impl<T: AsRawFd> AsyncFd<T> {
             write: look(interest.is_writable(), Direction::Write),
         };
         if seen.read.is_none() && seen.write.is_none() {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return self.would_block();
         }
         seen.read
             .into_iter()
@@ -190,6 +190,7 @@ impl<T: AsRawFd> AsyncFd<T> {
                     source.clear(direction, seen);
                 }
             }
+            self.registration.watch(self.descriptor)?;
         } else {
             budget::charge();
         }
