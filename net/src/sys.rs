@@ -40,7 +40,7 @@ mod standard;
 mod transfer;
 mod unix;
 
-pub(crate) use accept::{AcceptFault, accept, accept_fault};
+pub(crate) use accept::{AcceptFault, accept, accept_fault, empty};
 pub(crate) use datagrams::{
     Arrived, cannot_segment, gro, may_be_for_segments, recv_datagrams, send_datagrams,
     send_segments, set_gro, supports_segments,

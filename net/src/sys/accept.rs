@@ -27,6 +27,11 @@ pub(crate) enum AcceptFault {
     Lasting,
 }
 
+/// What `accept4(2)` says of a queue without a connection.
+pub(crate) fn empty() -> io::Error {
+    io::Error::from_raw_os_error(libc::EAGAIN)
+}
+
 /// Sorts an error of `accept4(2)`.
 ///
 /// "Linux accept() passes already-pending network errors on the new socket as an error code from accept()", says its manual page, and lists some; what a network may report of a connection has no end

@@ -142,6 +142,30 @@ fn accepting_pauses(name: &str, error: &str, expected: i32) {
     });
 }
 
+/// The kernel makes a descriptor before it looks who waits. After the last of a queue nobody asks for one.
+#[test]
+fn an_empty_queue_is_empty_also_without_descriptors() {
+    let name = "exhaustion::an_empty_queue_is_empty_also_without_descriptors";
+    in_child(name, || {
+        let rt = runtime(1);
+        rt.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let _first = TcpStream::connect(addr).await.unwrap();
+            let _served = listener.accept_now().unwrap();
+            let client = TcpSocket::new_v4().unwrap();
+            let files = take_all_descriptors();
+            let error = listener.accept_now().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            let _client = client.connect(addr).await.unwrap();
+            let error = listener.accept_now().unwrap_err();
+            assert_eq!(number(&error), Some(libc::EMFILE));
+            drop(files);
+            listener.accept_now().unwrap();
+        });
+    });
+}
+
 /// Two sockets may share an address for as long as only one of them listens.
 #[test]
 fn an_address_where_somebody_listens_is_named() {
