@@ -24,7 +24,7 @@ use filch::time::Duration;
 
 /// Most connections of a server at a time.
 ///
-/// An idle one costs some 450 bytes here and 4 to 9 kB in the kernel, so all of them half a gigabyte. Where the process may have fewer descriptors, that is the bound: see
+/// An idle one costs some 400 bytes here and 4 to 9 kB in the kernel, so all of them nearly half a gigabyte. Where the process may have fewer descriptors, that is the bound: see
 /// [`Limits::connections`].
 pub const CONNECTIONS_MAX: usize = 64 * 1024;
 
@@ -165,7 +165,7 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 ///
 /// # Units and limits
 ///
-/// A time that is over is noticed within milliseconds; while it runs it costs nothing per request. Zero waits for nothing: what is not there, or not
+/// A time that is over is noticed within milliseconds, that for a request to come ([`keep_alive`](Self::keep_alive)) within an eighth of a second; while it runs it costs nothing per request. Zero waits for nothing: what is not there, or not
 /// taken, at the first look is too late. A time too long to be told, as [`Duration::MAX`], never ends.
 ///
 /// # Examples
@@ -186,7 +186,8 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub struct Timeouts {
     /// From the first byte of a head to its last, from [`HEADER_TIMEOUT`]; then 408.
     pub header: Duration,
-    /// From one request to the next, from [`KEEP_ALIVE_TIMEOUT`]; then the connection closes, or 5 ms later. For the first request there is the time of a head at least. Zero closes after each response.
+    /// From one request to the next, from [`KEEP_ALIVE_TIMEOUT`]; then the connection closes, or up to an eighth of the time later, and from 10 to 135 ms. For the first request there is the time of a head at least.
+    /// Zero closes after each response. More than twelve days have no end.
     pub keep_alive: Duration,
     /// That a body may be waited for, from [`BODY_TIMEOUT`]; then 408. Each byte that comes gives back the time that it takes at the least rate ([`Limits::body_rate`]), so that it is the time for which
     /// nothing may come, and the grace of a client that is too slow. Also for all that is left of a body whose handler did not want it; then the connection closes.

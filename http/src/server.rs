@@ -21,6 +21,7 @@
 //! | [`slot`] | where does the handler's future live? |
 //! | [`work`], [`buffer`] | what does a connection hold while it works? |
 //! | [`deadline`], [`date`] | how are time limits and the date kept without a price per request? |
+//! | [`sweep`] | who notices that a connection has waited for too long for a request? |
 //! | [`admission`], [`overload`] | which request may go to its handler, and what is it told if not? |
 //! | [`lateness`] | is it better not to begin with a request, since it comes to its turn too late? |
 //! | [`metrics`], [`metered`], [`shards`] | what is counted, and how without a price per request? |
@@ -60,6 +61,7 @@ pub(crate) mod shards;
 pub(crate) mod shield;
 pub(crate) mod shutdown;
 pub(crate) mod slot;
+pub(crate) mod sweep;
 pub(crate) mod transport;
 pub(crate) mod upgraded;
 pub(crate) mod upload;
@@ -97,6 +99,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use sweep::IdleTimes;
 use transport::Transport;
 
 /// An HTTP/1.1 server.
@@ -182,8 +185,8 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) limits: proto::Limits,
     pub(crate) timeouts: Timeouts,
-    /// How long a client may take for its next request, from a recent time on.
-    next_request_timeout: Duration,
+    /// How long a client may take for a request to come.
+    pub(crate) idle: IdleTimes,
     pub(crate) name: Option<HeaderValue>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) error_log: ErrorLog,
@@ -522,7 +525,7 @@ impl Server {
             router: self.router,
             limits: limits.of_messages(),
             timeouts: self.timeouts,
-            next_request_timeout: self.timeouts.of_next_request(),
+            idle: IdleTimes::of(&self.timeouts),
             name: self.name,
             access_log: self.access_log,
             error_log: self.error_log,
@@ -568,6 +571,10 @@ impl Host for Arc<Service> {
             Arrival::Tcp(stream, _) => self.start(stream, seat),
             Arrival::Unix(stream) => self.start(stream, seat),
         }
+    }
+
+    fn sweep(&self) -> impl Future<Output = ()> + Send {
+        sweep::sweep(&self.registry, self.idle.pause_ms())
     }
 }
 

@@ -11,6 +11,7 @@
 //! What was given up for it: with every worker and every spare in handlers that compute, nobody accepts, and those beyond the limits are not told. They wait in the listener's queue like the
 //! requests of those that were accepted wait in their sockets.
 
+use super::drain::beside;
 use super::listener::{Host, Listener, accept_all};
 use super::shutdown::Lock;
 use filch::JoinHandle;
@@ -41,7 +42,7 @@ impl Accepting {
         if listeners.is_empty() {
             return None;
         }
-        let accept = async move { accept_all(&listeners, &host).await };
+        let accept = async move { beside(accept_all(&listeners, &host), host.sweep()).await };
         let work = Arc::new(Work(Lock::new(Some(Box::pin(accept)))));
         let poll = {
             let work = work.clone();

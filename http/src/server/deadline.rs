@@ -1,8 +1,9 @@
-//! How does a connection keep its deadlines without touching a timer for each request?
+//! How does a connection keep a deadline that moves, without touching a timer each time?
 //!
 //! [`Deadline`] remembers when something is due and has one timer, armed for that moment or earlier. A deadline that
-//! moves away, as it does with each request, only changes the memory: when the timer goes off too early, it is armed
-//! for the rest. So a busy connection costs the wheel one entry per timeout, not one per request.
+//! moves away, as it does with each piece of a body, only changes the memory: when the timer goes off too early, it is armed
+//! for the rest. So a busy connection costs the wheel one entry per timeout, not one per piece. The timer is made when it is needed first, and goes with the [`Work`](super::work::Work) or the body whose it is: a connection that waits for a
+//! request has none, and is watched by the [`sweep`](super::sweep).
 //!
 //! Nor does it look at the clock while it waits: the timer says by itself whether it has gone off, which is one load. While it has not,
 //! it is still to wake the task, no later than the moment that is watched for; when it has, the clock says what that means.
@@ -36,6 +37,12 @@ impl Deadline {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.due = None;
+    }
+
+    /// Whether it has a timer.
+    #[inline]
+    pub(crate) fn is_armed(&self) -> bool {
+        self.timer.is_some()
     }
 
     /// Whether the moment has come. Nobody is woken for it.

@@ -192,7 +192,7 @@ impl<F: Future<Output = ()> + Unpin> Once<F> {
 }
 
 /// The output of whichever is ready first; of both, that of `a`.
-async fn first<T>(a: impl Future<Output = T>, b: impl Future<Output = T>) -> T {
+pub(crate) async fn first<T>(a: impl Future<Output = T>, b: impl Future<Output = T>) -> T {
     let (mut a, mut b) = (pin!(a), pin!(b));
     poll_fn(|cx| match a.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(output),
@@ -212,7 +212,7 @@ async fn until<W: Future>(stop: impl Future<Output = ()>, work: W) -> Option<W::
 }
 
 /// The output of `main`, while `other` is polled beside it, and may end before.
-async fn beside<M: Future>(main: M, other: impl Future) -> M::Output {
+pub(crate) async fn beside<M: Future>(main: M, other: impl Future) -> M::Output {
     let other = async {
         other.await;
         std::future::pending().await
@@ -246,6 +246,10 @@ mod tests {
 
     impl Host for Nobody {
         fn receive(&self, _: Arrival) {}
+
+        fn sweep(&self) -> impl Future<Output = ()> + Send {
+            pending()
+        }
     }
 
     /// One with a connection that does not go, or with none.

@@ -193,6 +193,9 @@ impl NoDelay {
 pub(crate) trait Host: Send + Sync {
     /// Takes a connection in, or turns it away.
     fn receive(&self, arrival: Arrival);
+
+    /// Wakes those again and again that have waited for too long, for as long as anybody is accepted.
+    fn sweep(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// How many connections are accepted before others get their turn: the other listeners, and who wants to stop the server. A guess.

@@ -8,6 +8,8 @@ use super::admission::{Turn, Waiting};
 use super::metrics::{Rejected, Took};
 use super::peer::Peer;
 use super::shutdown::Place;
+use super::sweep::is_over;
+use filch::time::Stamp;
 use http::StatusCode;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,6 +20,8 @@ pub(crate) struct Seat {
     pub(crate) service: Arc<Service>,
     pub(crate) peer: Peer,
     place: Place,
+    /// When the task is woken ([`sweep`](super::sweep)), unless that has been done.
+    noted: Option<Stamp>,
     is_registered: bool,
     is_answered: bool,
     /// Whether the request under way has a permit.
@@ -33,6 +37,7 @@ impl Seat {
             service,
             peer,
             place,
+            noted: None,
             is_registered: false,
             is_answered: false,
             is_permitted: false,
@@ -48,6 +53,36 @@ impl Seat {
             registry.set_waker(self.place, cx.waker().clone());
             self.is_registered = true;
         }
+    }
+
+    /// Whether a wait for a request is over. Otherwise the task is woken when it is, or before; at most a pause of the [`sweep`](super::sweep) later.
+    #[inline]
+    pub(crate) fn poll_idle(&mut self, due: Stamp) -> Poll<()> {
+        match self.noted {
+            Some(noted) if is_over(noted, due) && self.is_noted(noted) => Poll::Pending,
+            _ => self.note_slow(due),
+        }
+    }
+
+    /// Whether no sweep has cleared what it has noted.
+    #[inline]
+    fn is_noted(&self, noted: Stamp) -> bool {
+        let swept_until = self.service.registry.swept_until();
+        swept_until.is_none_or(|swept_until| !is_over(noted, swept_until))
+    }
+
+    #[cold]
+    fn note_slow(&mut self, due: Stamp) -> Poll<()> {
+        if !self.service.registry.note(self.place, due) {
+            return Poll::Ready(());
+        }
+        self.noted = Some(due);
+        Poll::Pending
+    }
+
+    /// Forgets what it has noted, which after weeks could be taken for a time to come.
+    pub(crate) fn forget_note(&mut self) {
+        self.noted = None;
     }
 
     /// Takes note that the last response was sent. Whether it was the first call.

@@ -18,13 +18,15 @@
 //! to have read it was not cut off by that, and is not counted.
 //!
 //! A [`Registry`] knows which connections live, and how to wake each of them for this. A connection pays a lock when
-//! it comes and when it goes; per request it costs a plain load. Who goes through the phases is [`drain`](super::drain).
+//! it comes and when it goes, and one per timeout while it waits for requests ([`sweep`](super::sweep)); per request it costs a plain load. Who goes through the phases is [`drain`](super::drain).
 
 use super::census::{Census, Full, Origin, Room, Ticket};
 use super::roll::Roll;
 use super::shards::Padded;
+use super::sweep::is_over;
+use filch::time::{Duration, Instant, Stamp};
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 #[expect(
@@ -54,9 +56,15 @@ const PHASES: [Phase; 5] = [
 
 /// The connections of a server.
 pub(crate) struct Registry {
-    /// Read with each request: not in a line that is written with each connection.
-    phase: Padded<AtomicU8>,
+    shared: Padded<Shared>,
     members: Lock<Members>,
+}
+
+/// What is read with each request: not in a line that is written with each connection.
+struct Shared {
+    phase: AtomicU8,
+    /// The time of the last [sweep](super::sweep); zero before the first.
+    swept_until: AtomicU32,
 }
 
 /// A connection's place among those of its server, to be given back with [`Registry::leave`].
@@ -102,23 +110,42 @@ pub(crate) struct Arrivals {
     pub(crate) pauses: u64,
 }
 
+/// What a [`sweep`](super::sweep) has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) now: Stamp,
+    pub(crate) is_any_over: bool,
+    /// When somebody is to be woken next, or was who has left.
+    pub(crate) next: Option<Stamp>,
+}
+
+/// How far apart two stamps may lie, to tell which is later: less than 24 days. After a longer time without a sweep, all clocks are later.
+const TOLD_APART: Duration = Duration::from_secs(20 * 24 * 60 * 60);
+
 #[derive(Default)]
 struct Members {
     census: Census,
     arrivals: Arrivals,
-    /// Who is to be woken.
-    wakers: Roll,
+    /// Who is to be woken, and when.
+    roll: Roll,
     free: Vec<usize>,
     /// How many of them have sent their last response.
     answered: usize,
     /// Who waits for the last to go.
     waiter: Option<Waker>,
+    /// When was swept last.
+    swept_at: Option<Instant>,
+    /// Who waits for somebody who is to be woken earlier than all others.
+    sweeper: Option<Waker>,
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
         Self {
-            phase: Padded(AtomicU8::new(Phase::Serving as u8)),
+            shared: Padded(Shared {
+                phase: AtomicU8::new(Phase::Serving as u8),
+                swept_until: AtomicU32::new(0),
+            }),
             members: Lock::default(),
         }
     }
@@ -126,7 +153,7 @@ impl Registry {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         // ORDERING: Relaxed: who must not miss a change is woken after it, through the lock.
-        PHASES[usize::from(self.phase.load(Ordering::Relaxed)).min(PHASES.len() - 1)]
+        PHASES[usize::from(self.shared.phase.load(Ordering::Relaxed)).min(PHASES.len() - 1)]
     }
 
     /// A place for a connection that comes; `None` if there is no room for it, not even to read what it wants.
@@ -143,7 +170,7 @@ impl Registry {
         let ticket = ticket?;
         let at = match members.free.pop() {
             Some(at) => at,
-            None => members.wakers.push(),
+            None => members.roll.push(),
         };
         Some(Place::new(at, ticket))
     }
@@ -168,7 +195,75 @@ impl Registry {
 
     /// Says how to wake the connection of this place.
     pub(crate) fn set_waker(&self, place: Place, waker: Waker) {
-        *self.lock().wakers.at(place.at()) = Some(waker);
+        self.lock().roll.set_waker(place.at(), waker);
+    }
+
+    /// The time of the last sweep: what was noted for later has not been cleared.
+    #[inline]
+    pub(crate) fn swept_until(&self) -> Option<Stamp> {
+        // ORDERING: Relaxed: who must not miss a sweep is woken after it.
+        Stamp::from_bits(self.shared.swept_until.load(Ordering::Relaxed))
+    }
+
+    /// Notes when the connection of this place is to be woken, in place of what was noted before. False if that is over; then nobody is woken.
+    #[must_use = "nobody is woken if it is over"]
+    pub(crate) fn note(&self, place: Place, due: Stamp) -> bool {
+        let mut members = self.lock();
+        if is_over(due, self.now(&members)) {
+            return false;
+        }
+        let is_earliest = members.roll.set_due(place.at(), due);
+        let sweeper = is_earliest.then(|| members.sweeper.take()).flatten();
+        drop(members);
+        if let Some(sweeper) = sweeper {
+            sweeper.wake();
+        }
+        true
+    }
+
+    /// Wakes who was to be woken by now. Says what time it is, and when the next is to be woken, if there is one.
+    pub(crate) fn sweep(&self) -> Swept {
+        let mut members = self.lock();
+        let now = self.now(&members);
+        // ORDERING: Relaxed: by the lock for who notes, by the wake for who is woken.
+        self.shared
+            .swept_until
+            .store(now.to_bits(), Ordering::Relaxed);
+        members.swept_at = Some(Instant::now());
+        let over = members.roll.sweep(now);
+        let next = members.roll.earliest();
+        drop(members);
+        let is_any_over = !over.is_empty();
+        for waker in over {
+            waker.wake();
+        }
+        Swept {
+            now,
+            is_any_over,
+            next,
+        }
+    }
+
+    /// A recent time, but none before the last sweep: the clock of this thread may lie behind that of the one that has swept.
+    fn now(&self, members: &Members) -> Stamp {
+        let now = Stamp::recent();
+        let swept_at = members.swept_at.unwrap_or_else(Instant::now);
+        match self.swept_until() {
+            Some(swept_until) if is_over(now, swept_until) && swept_at.elapsed() < TOLD_APART => {
+                swept_until
+            }
+            _ => now,
+        }
+    }
+
+    /// Waits until somebody is to be woken who was not known of when the next was this one. Only the last to wait is woken.
+    pub(crate) fn poll_earlier(&self, next: Option<Stamp>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut members = self.lock();
+        if members.roll.earliest() != next {
+            return Poll::Ready(());
+        }
+        members.sweeper = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Takes note of a connection that has sent its last response.
@@ -180,7 +275,7 @@ impl Registry {
     pub(crate) fn leave(&self, place: Place, origin: Option<Origin>, is_answered: bool) {
         let mut members = self.lock();
         members.answered -= usize::from(is_answered);
-        let gone = members.wakers.at(place.at()).take();
+        let gone = members.roll.take(place.at());
         members.free.push(place.at());
         members.census.leave(place.ticket(), origin);
         let waiter = if members.census.live() == 0 {
@@ -199,11 +294,11 @@ impl Registry {
     /// Goes on to this phase, unless it is there or beyond; wakes every connection where there is something to be seen.
     pub(crate) fn advance(&self, phase: Phase) {
         // ORDERING: Relaxed: a connection that enters or sets its waker later takes the lock after us, and sees it.
-        let before = self.phase.fetch_max(phase as u8, Ordering::Relaxed);
+        let before = self.shared.phase.fetch_max(phase as u8, Ordering::Relaxed);
         if before >= phase as u8 || phase < Phase::Draining {
             return;
         }
-        let wakers: Vec<Waker> = self.lock().wakers.iter().cloned().collect();
+        let wakers: Vec<Waker> = self.lock().roll.iter().cloned().collect();
         for waker in wakers {
             waker.wake();
         }

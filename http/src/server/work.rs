@@ -5,6 +5,7 @@
 //! nothing and a busy thread touches the same few buffers again and again.
 
 use super::asked::Asked;
+use super::deadline::Deadline;
 use super::exchange::Exchange;
 use super::loan::Home;
 use super::shield::shield;
@@ -20,6 +21,8 @@ pub(crate) struct Work {
     pub(crate) exchange: Home<Exchange>,
     pub(crate) slot: FutureSlot,
     pub(crate) out: Out,
+    /// Of what the connection waits for, other than a request.
+    pub(crate) deadline: Deadline,
     /// The request that is answered, where it will be logged.
     pub(crate) asked: Asked,
     /// When its head was complete: for the access log, and where its handler is timed.
@@ -35,6 +38,7 @@ impl Work {
             exchange: Home::new(Exchange::new()),
             slot: FutureSlot::new(),
             out: Out::default(),
+            deadline: Deadline::default(),
             asked: Asked::default(),
             began: None,
             handler_waits_since: None,
@@ -61,6 +65,9 @@ impl Work {
         debug_assert!(self.out.is_empty());
         self.began = None;
         self.handler_waits_since = None;
+        if self.deadline.is_armed() {
+            self.deadline = Deadline::default();
+        }
         let is_whole = self
             .exchange
             .get_mut()

@@ -19,6 +19,7 @@ mod endless;
 mod faults;
 mod files;
 mod gone;
+mod idle;
 mod limits;
 #[expect(
     clippy::disallowed_methods,

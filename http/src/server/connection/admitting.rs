@@ -66,8 +66,8 @@ impl<T: Transport> Connection<T> {
     /// Whether its turn has come when its time in the queue was over, though the task learns of both at once.
     #[cold]
     fn has_waited_too_long(&mut self) -> bool {
-        let now = Instant::now();
-        self.waits_for == WaitsFor::Turn && self.deadline.is_over(now)
+        let deadline = self.work.as_ref().map(|work| &work.deadline);
+        self.waits_for == WaitsFor::Turn && deadline.is_some_and(|it| it.is_over(Instant::now()))
     }
 
     #[inline]

@@ -52,7 +52,6 @@ impl<T: Transport> Connection<T> {
         };
         self.is_fresh = false;
         self.waits_for = WaitsFor::Nothing;
-        self.deadline.clear();
         match exchange.body_is_here() {
             Ok(true) => {
                 let _answer = self.conn.on(match wants.switch {

@@ -128,6 +128,7 @@ impl<T: Transport> Connection<T> {
             }
         }
         self.transport.unshare();
+        self.seat.forget_note();
     }
 
     /// The same while a response goes on whose request is over.

@@ -1,6 +1,6 @@
 //! How long may a connection wait for what?
 //!
-//! Each wait has a name, and the name a time. A wait for what is one thing, as a head, has one time however much comes meanwhile; one
+//! Each wait has a name, and the name a time. That for a request is watched by the server's [`sweep`](crate::server::sweep), since most connections are in it; any other by a timer of its own. A wait for what is one thing, as a head, has one time however much comes meanwhile; one
 //! for the client to read uses up its [`Allowance`](crate::server::allowance::Allowance).
 
 use super::{Connection, Step};
@@ -9,9 +9,10 @@ use crate::proto::Refusal;
 use crate::proto::conn::Event;
 use crate::server::allowance::Rate;
 use crate::server::metrics::Rejected;
+use crate::server::sweep::{IdleTime, later};
 use crate::server::transport::Transport;
 use crate::server::{Service, census};
-use filch::time::{Duration, Instant};
+use filch::time::{Duration, Instant, Stamp};
 use std::task::{Context, Poll};
 
 /// What the task is waiting for, which decides how long it may.
@@ -43,10 +44,6 @@ pub(super) enum WaitsFor {
 /// anything has come by then, and it leaves most of the time for draining to the answers.
 const DRAIN_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How far a recent time may lie behind the present, as a rule ([`Instant::recent`]): so much longer may a client take for its next request, that it does not have less than it was
-/// promised.
-const RECENT_LAG: Duration = Duration::from_millis(5);
-
 impl WaitsFor {
     /// Whether there is one time for all of it, however much comes meanwhile.
     fn is_one(self) -> bool {
@@ -74,32 +71,70 @@ impl<T: Transport> Connection<T> {
     /// Waits, but no longer than is allowed. Ready when that time is over.
     #[inline]
     pub(super) fn poll_deadline(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Poll<()> {
+        match waits_for {
+            WaitsFor::First | WaitsFor::Request => self.poll_idle(waits_for),
+            _ => self.poll_timer(waits_for, cx),
+        }
+    }
+
+    /// Waits for a request, which the server's sweep watches, since most connections do: without a timer, and without a look at the clock.
+    #[inline]
+    fn poll_idle(&mut self, waits_for: WaitsFor) -> Poll<()> {
+        if waits_for != self.waits_for || self.moved > 0 {
+            self.waits_for = waits_for;
+            let time = match waits_for {
+                WaitsFor::Request => self.seat.service.idle.next,
+                _ => match self.first_idle_time() {
+                    // What is not there at the first look is too late.
+                    Some(0) => return Poll::Ready(()),
+                    time => time,
+                },
+            };
+            self.idle_until = time.map(|millis| later(Stamp::recent(), millis));
+        }
+        match self.idle_until {
+            Some(due) => self.seat.poll_idle(due),
+            None => Poll::Pending,
+        }
+    }
+
+    #[cold]
+    fn first_idle_time(&self) -> IdleTime {
+        let times = &self.seat.service.idle;
+        match self.seat.is_guest() {
+            true => times.first_of_guest,
+            false => times.first,
+        }
+    }
+
+    /// Waits for anything else, which a timer of its own watches.
+    #[inline(never)]
+    fn poll_timer(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Poll<()> {
         let goes_on = waits_for == self.waits_for && (waits_for.is_one() || self.moved == 0);
         if !goes_on {
             self.waits_for = waits_for;
             match self.due(waits_for) {
-                Some(due) => self.deadline.set(due),
-                None => self.deadline.clear(),
+                Some(due) => self.work().deadline.set(due),
+                None => self.clear_deadline(),
             }
         }
-        self.deadline.poll(cx)
-    }
-
-    #[inline]
-    fn due(&mut self, waits_for: WaitsFor) -> Option<Instant> {
-        match waits_for {
-            // Once for each request: without a look at the clock.
-            WaitsFor::Request => Some(Instant::recent() + self.seat.service.next_request_timeout),
-            _ => self.due_slow(waits_for),
+        match &mut self.work {
+            Some(work) => work.deadline.poll(cx),
+            None => Poll::Pending,
         }
     }
 
-    #[inline(never)]
-    fn due_slow(&mut self, waits_for: WaitsFor) -> Option<Instant> {
+    fn clear_deadline(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.deadline.clear();
+        }
+    }
+
+    fn due(&mut self, waits_for: WaitsFor) -> Option<Instant> {
         let now = Instant::now();
         let timeouts = &self.seat.service.timeouts;
         match timeouts.of(waits_for) {
-            Some(timeout) if waits_for.is_of_first_head() && self.seat.is_guest() => {
+            Some(timeout) if waits_for == WaitsFor::Head && self.seat.is_guest() => {
                 Some(now + timeout.min(census::GUEST_TIME))
             }
             Some(timeout) if self.is_draining && waits_for == WaitsFor::Head => {
@@ -172,18 +207,12 @@ impl Service {
 }
 
 impl Timeouts {
-    /// How long a client may take for its next request, from a recent time on.
-    pub(in crate::server) fn of_next_request(&self) -> Duration {
-        self.keep_alive.saturating_add(RECENT_LAG)
-    }
-
-    /// How long a connection may wait for this.
+    /// How long a connection may wait for this, which is not a request.
     fn of(&self, waits_for: WaitsFor) -> Option<Duration> {
         match waits_for {
-            WaitsFor::First => Some(self.keep_alive.max(self.header)),
-            WaitsFor::Request => Some(self.keep_alive),
             WaitsFor::Head => Some(self.header),
-            WaitsFor::Nothing | WaitsFor::Piece => None,
+            // The first two are watched otherwise.
+            WaitsFor::First | WaitsFor::Request | WaitsFor::Nothing | WaitsFor::Piece => None,
             WaitsFor::Turn => Some(self.queue),
             WaitsFor::Handler => Some(self.handler),
             WaitsFor::Body => Some(self.body),
