@@ -43,11 +43,9 @@ pub enum Persistence {
 /// Made once a second, of about 500 bytes; a copy of about 130 per response.
 #[derive(Debug, Clone)]
 pub struct StandardFields {
-    /// Beginnings of responses, one behind the other, one for each [`ContentType`]: the status line of 200, the fields, the
-    /// type, and the name of the length. One copy makes nearly all of nearly every response.
-    bytes: Vec<u8>,
-    /// Where each of them ends.
-    ends: [usize; ContentType::ALL.len()],
+    /// Beginnings of responses, one for each [`ContentType`]: the status line of 200, the fields, the type, and the name of
+    /// the length. One copy makes nearly all of nearly every response.
+    beginnings: [Vec<u8>; ContentType::ALL.len()],
 }
 
 impl StandardFields {
@@ -55,8 +53,8 @@ impl StandardFields {
     #[must_use]
     pub fn new(server: Option<&HeaderValue>, date: std::time::SystemTime) -> Self {
         let date = httpdate::fmt_http_date(date);
-        let mut bytes = Vec::with_capacity(640);
-        let ends = ContentType::ALL.map(|content_type| {
+        let beginnings = ContentType::ALL.map(|content_type| {
+            let mut bytes = Vec::with_capacity(160);
             bytes.extend_from_slice(OK_LINE);
             if let Some(server) = server {
                 push_field(&mut bytes, b"Server", server.as_bytes());
@@ -64,24 +62,20 @@ impl StandardFields {
             push_field(&mut bytes, b"Date", date.as_bytes());
             bytes.extend_from_slice(content_type.line());
             bytes.extend_from_slice(LENGTH_NAME);
-            bytes.len()
+            bytes
         });
-        Self { bytes, ends }
+        Self { beginnings }
     }
 
     /// The beginning of a response of 200 with this type, up to the number of its length.
     #[inline]
     fn beginning(&self, content_type: ContentType) -> &[u8] {
-        let index = content_type as usize;
-        let begin = match index {
-            0 => 0,
-            _ => self.ends[index - 1],
-        };
-        &self.bytes[begin..self.ends[index]]
+        &self.beginnings[content_type as usize]
     }
 
     fn fields(&self) -> &[u8] {
-        &self.bytes[OK_LINE.len()..self.ends[0] - LENGTH_NAME.len()]
+        let bytes = self.beginning(ContentType::Elsewhere);
+        &bytes[OK_LINE.len()..bytes.len() - LENGTH_NAME.len()]
     }
 }
 
