@@ -12,11 +12,13 @@ use crate::server::loan::Loan;
 use crate::server::open_files::FilePermit;
 use filch::sync::CancellationToken;
 use http::{Extensions, HeaderMap, Method, Uri};
+use left::Left;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
 mod body;
+mod left;
 
 pub use body::{BodyError, OwnedRequestBody, RequestBody};
 
@@ -38,8 +40,7 @@ pub use body::{BodyError, OwnedRequestBody, RequestBody};
 /// ```
 pub struct Request {
     exchange: Loan<Exchange>,
-    /// One word as long as it is empty.
-    extensions: Extensions,
+    left: Left,
 }
 
 impl Request {
@@ -47,7 +48,7 @@ impl Request {
     pub(crate) fn new(exchange: Loan<Exchange>) -> Self {
         Self {
             exchange,
-            extensions: Extensions::new(),
+            left: Left::default(),
         }
     }
 
@@ -140,7 +141,7 @@ impl Request {
     #[must_use]
     #[inline]
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        self.left.get()
     }
 
     /// The same, to leave something; [`Extension`](crate::Extension) is how a handler finds it.
@@ -150,7 +151,7 @@ impl Request {
     /// One value of each type. The first allocates.
     #[must_use]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.extensions
+        self.left.get_mut()
     }
 
     /// What the parameter stands for that the path ends with, as it was sent; empty if it ends otherwise, as a route below a prefix with parameters does that has none itself. Who decodes by
