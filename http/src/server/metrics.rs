@@ -83,7 +83,7 @@ pub(crate) struct Counters {
 }
 
 /// What a thread counts with.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Counting<'a> {
     shard: Shard<'a, Counters>,
 }
@@ -121,7 +121,13 @@ impl Counting<'_> {
     /// A response begins.
     #[inline]
     pub(crate) fn responded(&self, status: http::StatusCode) {
-        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        let class = match status.as_u16() {
+            ..200 => 0,
+            200..300 => 1,
+            300..400 => 2,
+            400..500 => 3,
+            500.. => 4,
+        };
         self.shard.add(|all| &all.responses[class], 1);
     }
 
@@ -140,7 +146,7 @@ impl Counting<'_> {
 
     /// A handler has answered.
     #[inline]
-    pub(crate) fn took(&self, took: Took) {
+    pub(crate) fn took(self, took: Took) {
         match took {
             Took::Untimed => self.like_the_last(),
             Took::AtOnce(time) => self.like_the_next(time),
@@ -152,7 +158,7 @@ impl Counting<'_> {
 
     /// It stands for those that follow, too.
     #[inline(never)]
-    fn like_the_next(&self, time: Duration) {
+    fn like_the_next(self, time: Duration) {
         let (bucket, nanos) = self.add_time(time);
         self.set(|all| &all.last_bucket, bucket as u64);
         self.set(|all| &all.last_nanos, nanos);
@@ -171,7 +177,7 @@ impl Counting<'_> {
 
     /// Says in which bucket it is, and how many nanoseconds it has.
     #[inline(never)]
-    fn add_time(&self, time: Duration) -> (usize, u64) {
+    fn add_time(self, time: Duration) -> (usize, u64) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BUCKETS.partition_point(|(most, _)| *most < nanos);
         self.shard.add(|all| &all.times[bucket], 1);

@@ -96,6 +96,15 @@ impl<T> Shards<T> {
     }
 }
 
+impl<T> Clone for Shard<'_, T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shard<'_, T> {}
+
 impl<'a, T> Shard<'a, T> {
     /// Adds to one of its counters.
     #[inline]
