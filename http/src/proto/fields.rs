@@ -35,11 +35,28 @@ const _: () = assert!(size_of::<FieldSlot>() == 8);
 impl FieldSlot {
     #[inline]
     fn show<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
-        (
-            &bytes[usize::from(self.name_at)..usize::from(self.name_end)],
-            &bytes[usize::from(self.value_at)..usize::from(self.value_end)],
-        )
+        let Shown { name, value, .. } = self.show_within(bytes);
+        (name, value)
     }
+
+    #[inline]
+    fn show_within<'b>(&self, bytes: &'b [u8]) -> Shown<'b> {
+        let until_end = &bytes[..usize::from(self.value_end)];
+        Shown {
+            name: &bytes[usize::from(self.name_at)..usize::from(self.name_end)],
+            value: &until_end[usize::from(self.value_at)..],
+            until_end,
+        }
+    }
+}
+
+/// A field, and what stands before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'b> {
+    pub(crate) name: &'b [u8],
+    pub(crate) value: &'b [u8],
+    /// The head from its beginning to the end of the value.
+    pub(crate) until_end: &'b [u8],
 }
 
 /// Name and value of each field.
@@ -91,18 +108,18 @@ impl Initials {
     }
 }
 
-/// Name and value of the fields that may have one of these names.
+/// The fields that may have one of these names.
 #[inline]
 pub(crate) fn shown_of<'b>(
     bytes: &'b [u8],
     slots: &'b [FieldSlot],
     initials: &'static Initials,
-) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + use<'b> {
+) -> impl Iterator<Item = Shown<'b>> + use<'b> {
     let may_be = move |slot: &&FieldSlot| initials.may_have(slot, bytes);
     slots
         .iter()
         .filter(may_be)
-        .map(move |slot| slot.show(bytes))
+        .map(move |slot| slot.show_within(bytes))
 }
 
 /// Which part of a head is being read.

@@ -25,7 +25,6 @@ mod facts;
 
 use super::error::Refusal;
 use super::request::{RequestHead, TargetForm, Version};
-use super::target::is_host;
 use facts::*;
 use std::fmt;
 
@@ -98,7 +97,7 @@ impl Framing {
     /// The same of one of the plainest requests, which has no body; nothing of others.
     #[inline(always)]
     pub(crate) fn of_plain(head: &RequestHead<'_>) -> Option<Self> {
-        let is_plain = head.form() == TargetForm::Origin && plain_host(head).is_some_and(is_host);
+        let is_plain = head.form() == TargetForm::Origin && has_plain_host(head);
         is_plain.then_some(Self {
             body: BodyFraming::Length(0),
             keep_alive: head.version() == Version::Http11,
@@ -112,8 +111,8 @@ impl Framing {
     #[inline(never)]
     pub fn of_any(head: &RequestHead<'_>, body_max: u64) -> Result<Self, Refusal> {
         let mut facts = Facts::of_request(head.version());
-        for (name, value) in head.fields_of(&INITIALS) {
-            facts.note(name, value);
+        for field in head.fields_of(&INITIALS) {
+            facts.note(field.name, field.value);
         }
         facts.note_target(head);
         let bits = facts.bits;

@@ -31,7 +31,7 @@
 
 use super::cursor::{Cursor, text};
 use super::error::Refusal;
-use super::fields::{self, Fault, Fields, Initials, Part, Read};
+use super::fields::{self, Fault, Fields, Initials, Part, Read, Shown};
 use super::limits::{EMPTY_LINES_MAX, Limits, METHOD_MAX_BYTES};
 use super::scan::{PATH, TARGET, TOKEN};
 use super::simd::{self, Best, Job, Level, Simd};
@@ -567,7 +567,7 @@ impl<'b> RequestHead<'b> {
     pub(crate) fn fields_of(
         &self,
         initials: &'static Initials,
-    ) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + use<'b> {
+    ) -> impl Iterator<Item = Shown<'b>> + use<'b> {
         fields::shown_of(self.bytes, self.slots, initials)
     }
 }

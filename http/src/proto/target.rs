@@ -104,30 +104,27 @@ fn is_authority_with_port(authority: &[u8]) -> bool {
 /// be the same to who looks at its path and who looks at its URI.
 #[inline(always)]
 pub(crate) fn is_host(host: &[u8]) -> bool {
-    is_plain_host(host) || is_any_host(host)
+    is_host_within(host, host.last_chunk())
+}
+
+/// The same by a look at the `last` bytes of what `host` stands at the end of, if those are known.
+#[inline(always)]
+pub(crate) fn is_host_within(host: &[u8], last: Option<&[u8; 16]>) -> bool {
+    last.is_some_and(|last| is_plain_host(host, last)) || is_any_host(host)
 }
 
 /// Whether `host` is a name of letters, digits, dots and hyphens, and perhaps a port, as nearly all are. Of those below eight bytes and
 /// beyond 32 it is not said.
 #[inline(always)]
-fn is_plain_host(host: &[u8]) -> bool {
-    // The first bytes and the last; what lies in both is asked about in the last.
-    let mut ends = [0; 16];
-    let (last, in_both) = match (host.first_chunk(), host.last_chunk()) {
-        (Some(first), Some(last)) if host.len() <= 32 => {
-            if !simd::name_bytes(first).all_but((0xFFFF_u32 << (host.len() - 16)) as u16) {
+fn is_plain_host(host: &[u8], last: &[u8; 16]) -> bool {
+    let before_it = match (host.len(), host.first_chunk()) {
+        (len @ 8..=16, _) => (0xFFFF_u32 >> len) as u16,
+        (len @ 17..=32, Some(first)) => {
+            // What lies in both is asked about in the last.
+            if !simd::name_bytes(first).all_but((0xFFFF_u32 << (len - 16)) as u16) {
                 return false;
             }
-            (last, 0)
-        }
-        (None, _) => {
-            let (Some(first), Some(last)) = (host.first_chunk::<8>(), host.last_chunk::<8>())
-            else {
-                return false;
-            };
-            ends[..8].copy_from_slice(first);
-            ends[8..].copy_from_slice(last);
-            (&ends, 0xFF & 0xFF << (host.len() - 8))
+            0
         }
         _ => return false,
     };
@@ -135,7 +132,7 @@ fn is_plain_host(host: &[u8]) -> bool {
     // The byte before the digits at the end. Before that is the name: of eight bytes a port leaves two.
     let before = 15usize.wrapping_sub(found.digits_behind());
     let has_port = before >= 15 - PORT_MAX_DIGITS && last.get(before) == Some(&b':');
-    found.all_but(in_both | u16::from(has_port) << (before % 16))
+    found.all_but(before_it | u16::from(has_port) << (before % 16))
 }
 
 #[inline(never)]
@@ -368,13 +365,24 @@ mod tests {
         #[test]
         fn plain_hosts_are_hosts(host in nearly(), at: prop::sample::Index, byte: u8) {
             let mut host = host.into_bytes();
-            prop_assert_eq!(is_host(&host), is_any_host(&host));
+            prop_assert_eq!(verdict(&host), is_any_host(&host));
             if !host.is_empty() {
                 let at = at.index(host.len());
                 host[at] = byte;
-                prop_assert_eq!(is_host(&host), is_any_host(&host));
+                prop_assert_eq!(verdict(&host), is_any_host(&host));
             }
         }
+    }
+
+    /// What is said of a host, which is the same wherever it stands.
+    fn verdict(host: &[u8]) -> bool {
+        let verdict = is_host(host);
+        for before in ["Host: ", "Host:", "a.example", "12345678", ":1234567", ""] {
+            let head = [b"GET / HTTP/1.1\r\n", before.as_bytes(), host].concat();
+            let there = is_host_within(host, head.last_chunk());
+            assert_eq!(there, verdict, "{}", String::from_utf8_lossy(&head));
+        }
+        verdict
     }
 
     /// Each byte at each place of names of each length, with and without a port.
@@ -383,13 +391,13 @@ mod tests {
         for len in if cfg!(miri) { 8..10 } else { 0..35 } {
             for port in ["", ":", ":8", ":80", ":12345", ":123456"] {
                 let good = [&b"a".repeat(len), port.as_bytes()].concat();
-                assert_eq!(is_host(&good), is_any_host(&good));
+                assert_eq!(verdict(&good), is_any_host(&good));
                 for at in 0..len {
                     for byte in 0..=u8::MAX {
                         let mut host = good.clone();
                         host[at] = byte;
                         let text = String::from_utf8_lossy(&host);
-                        assert_eq!(is_host(&host), is_any_host(&host), "{text}");
+                        assert_eq!(verdict(&host), is_any_host(&host), "{text}");
                     }
                 }
             }
@@ -409,7 +417,9 @@ mod tests {
             "xn--bcher-kva.example",
             "a-name-of-just-32-bytes.example.",
         ] {
-            assert!(is_plain_host(host.as_bytes()), "{host}");
+            let head = format!("GET / HTTP/1.1\r\nHost: {host}");
+            let last = head.as_bytes().last_chunk().expect("it is longer");
+            assert!(is_plain_host(host.as_bytes(), last), "{host}");
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use super::{Asked, Switch};
 use crate::proto::fields::Initials;
+use crate::proto::fields::Shown;
 use crate::proto::request::{RequestHead, Version};
-use crate::proto::target::{TargetForm, is_host};
+use crate::proto::target::{TargetForm, is_host, is_host_within};
 
 pub(super) const HOST: u32 = 1;
 pub(super) const HOST_REPEATED: u32 = 1 << 1;
@@ -237,20 +238,27 @@ impl Facts {
     }
 }
 
-/// The value of `Host`, if the request has one, and nothing else that frames it but that its connection goes on, as it does in
-/// HTTP/1.1 without a word. Nothing also of some that have just that.
+/// Whether the request has one good `Host`, and nothing else that frames it but that its connection goes on, as it does in
+/// HTTP/1.1 without a word. Of some that have just that it is not said.
 #[inline(always)]
-pub(super) fn plain_host<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
-    let mut host = None;
-    for (name, value) in head.fields_of(&INITIALS) {
+pub(super) fn has_plain_host(head: &RequestHead<'_>) -> bool {
+    let mut has_host = false;
+    for field in head.fields_of(&INITIALS) {
+        let Shown { name, value, .. } = field;
         match (name.len(), value.len(), head.version()) {
-            (4, _, _) if host.is_none() && is_name(name, b"host") => host = Some(value),
+            (4, _, _)
+                if !has_host
+                    && is_name(name, b"host")
+                    && is_host_within(value, field.until_end.last_chunk()) =>
+            {
+                has_host = true;
+            }
             (10, 10, Version::Http11)
                 if is_name(name, b"connection") && is_name(value, b"keep-alive") => {}
-            _ => return None,
+            _ => return false,
         }
     }
-    host
+    has_host
 }
 
 /// Whether `name` is `lower` (letters and hyphens, in lower case) but for case.
