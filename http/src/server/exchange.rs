@@ -153,7 +153,7 @@ impl Exchange {
         let Some(framing) = Framing::of_plain(&view) else {
             return self.frame_any().map(Some);
         };
-        self.body.begin(0);
+        self.body.begin_none();
         Ok(Some(framing.into()))
     }
 
@@ -165,7 +165,7 @@ impl Exchange {
             BodyFraming::Length(length) => self.body.begin(length),
             BodyFraming::Chunked => self.body.begin_chunked(ChunkedDecoder::new(self.limits)),
             // Only a response ends with its connection; what follows an upgrade is none of the request.
-            BodyFraming::UntilClose | BodyFraming::Tunnel => self.body.begin(0),
+            BodyFraming::UntilClose | BodyFraming::Tunnel => self.body.begin_none(),
         }
         Ok(framing.into())
     }

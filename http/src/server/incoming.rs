@@ -31,6 +31,8 @@ use std::task::{Context, Poll, ready};
 /// The body of a request under way.
 #[derive(Default)]
 pub(crate) struct Incoming {
+    /// Whether there is a body; if not, the rest says that nothing is to come.
+    is_there: bool,
     /// Of a body whose length was said: bytes that were not handed out yet.
     remaining: u64,
     /// Of a chunked body: how far it was decoded.
@@ -87,21 +89,36 @@ const PIECE_MAX_BYTES: usize = 256 * 1024;
 const DIRECT_MIN_BYTES: u64 = 8 * 1024;
 
 impl Incoming {
-    /// A body of this length begins.
+    /// A request without a body begins.
     #[inline(always)]
-    pub(crate) fn begin(&mut self, length: u64) {
-        self.remaining = length;
-        self.decoded = 0;
-        if self.chunks.is_some() {
-            self.chunks = None;
+    pub(crate) fn begin_none(&mut self) {
+        if self.is_there {
+            self.reset();
         }
+    }
+
+    /// Forgets the body of the request before.
+    #[inline(never)]
+    fn reset(&mut self) {
+        self.is_there = false;
+        self.remaining = 0;
+        self.chunks = None;
+        self.decoded = 0;
         self.failure = None;
         self.doubled = 0;
     }
 
+    /// A body of this length begins.
+    pub(crate) fn begin(&mut self, length: u64) {
+        self.begin_none();
+        self.is_there = length > 0;
+        self.remaining = length;
+    }
+
     /// A chunked body begins.
     pub(crate) fn begin_chunked(&mut self, decoder: ChunkedDecoder) {
-        self.begin(0);
+        self.begin_none();
+        self.is_there = true;
         self.chunks = Some(decoder);
     }
 
@@ -112,6 +129,14 @@ impl Incoming {
     /// What is here of it is not as it must be.
     #[inline]
     pub(crate) fn is_here(&mut self, buffer: &mut Buffer, head: usize) -> Result<bool, Refusal> {
+        if !self.is_there {
+            return Ok(true);
+        }
+        self.is_here_slow(buffer, head)
+    }
+
+    #[inline(never)]
+    fn is_here_slow(&mut self, buffer: &mut Buffer, head: usize) -> Result<bool, Refusal> {
         if self.chunks.is_some() {
             self.decode(buffer, head)?;
             return Ok(self.is_decoded());
@@ -160,6 +185,15 @@ impl Incoming {
     /// The request is over: drops what is in the buffer of its body, whose head is `head` bytes long, and says what is still to come.
     #[inline]
     pub(crate) fn finish(&mut self, buffer: &mut Buffer, head: usize) -> Rest {
+        if !self.is_there {
+            buffer.consume(head);
+            return Rest::None;
+        }
+        self.finish_body(buffer, head)
+    }
+
+    #[inline(never)]
+    fn finish_body(&mut self, buffer: &mut Buffer, head: usize) -> Rest {
         if self.chunks.is_none() && self.source.is_none() {
             // All of it was here.
             let len = head + self.handed_out + self.buffered(buffer, head);
