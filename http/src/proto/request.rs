@@ -70,8 +70,8 @@ pub struct RequestParser {
     target_at: usize,
     /// Where its query begins, if one goes on there; else 0.
     query_at: usize,
-    /// What the request line says, once it has been read.
-    line: RequestLine,
+    /// What the request line says, once it has been read; all of it, once it is whole.
+    head: Head,
     part: Part<Refusal>,
     /// What comes behind the request line.
     fields: Fields,
@@ -101,15 +101,19 @@ struct RequestLine {
 // A method ends where a byte reaches.
 const _: () = assert!(2 * EMPTY_LINES_MAX + METHOD_MAX_BYTES <= u8::MAX as usize);
 
-impl RequestLine {
+impl Head {
     const NONE: Self = Self {
-        method_at: 0,
-        method_end: 0,
-        target_at: 0,
-        query_at: 0,
-        target_end: 0,
-        version: Version::Http11,
-        form: TargetForm::Origin,
+        line: RequestLine {
+            method_at: 0,
+            method_end: 0,
+            target_at: 0,
+            query_at: 0,
+            target_end: 0,
+            version: Version::Http11,
+            form: TargetForm::Origin,
+        },
+        fields: 0,
+        len: 0,
     };
 }
 
@@ -134,7 +138,7 @@ impl RequestParser {
             line_at: 0,
             target_at: 0,
             query_at: 0,
-            line: RequestLine::NONE,
+            head: Head::NONE,
             part: Part::Line,
             fields: Fields::at(0),
         }
@@ -146,6 +150,7 @@ impl RequestParser {
         self.empty_lines = 0;
         self.line_at = 0;
         self.target_at = 0;
+        self.head = Head::NONE;
         self.part = Part::Line;
     }
 
@@ -176,20 +181,24 @@ impl RequestParser {
         bytes: &[u8],
         slots: &mut [FieldSlot],
     ) -> Result<Option<Head>, Refusal> {
-        let mut head = Head::default();
-        Ok(self.parse_into(bytes, slots, &mut head)?.then_some(head))
+        Ok(self.parse_on(bytes, slots)?.then_some(self.head))
     }
 
-    /// The same, into a head that stays as it is when more bytes are needed.
+    /// The same; says whether the [head](Self::head) is whole.
     #[inline]
-    pub(crate) fn parse_into(
+    pub(crate) fn parse_on(
         &mut self,
         bytes: &[u8],
         slots: &mut [FieldSlot],
-        head: &mut Head,
     ) -> Result<bool, Refusal> {
         self.best = self.best.known();
-        self.best.run(Parse(self, bytes, slots, head))
+        self.best.run(Parse(self, bytes, slots))
+    }
+
+    /// The head, once it is whole; until then it is empty.
+    #[inline]
+    pub(crate) const fn head(&self) -> &Head {
+        &self.head
     }
 
     /// The same with these instructions; `None` if the processor does not have them.
@@ -200,9 +209,8 @@ impl RequestParser {
         bytes: &[u8],
         slots: &mut [FieldSlot],
     ) -> Option<Result<Option<Head>, Refusal>> {
-        let mut head = Head::default();
-        let parsed = simd::with(simd, Parse(self, bytes, slots, &mut head))?;
-        Some(parsed.map(|is_whole| is_whole.then_some(head)))
+        let parsed = simd::with(simd, Parse(self, bytes, slots))?;
+        Some(parsed.map(|is_whole| is_whole.then_some(self.head)))
     }
 
     /// Whether anything but empty lines, and what may become one, has been seen.
@@ -215,7 +223,8 @@ impl RequestParser {
     /// The method, as sent, of a request whose first line was accepted; also when the rest of it was refused.
     #[must_use]
     pub fn method_bytes<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        let method = usize::from(self.line.method_at)..usize::from(self.line.method_end);
+        let line = &self.head.line;
+        let method = usize::from(line.method_at)..usize::from(line.method_end);
         self.part.has_line().then(|| bytes.get(method))?
     }
 
@@ -238,17 +247,13 @@ impl RequestParser {
         level: L,
         bytes: &[u8],
         slots: &mut [FieldSlot],
-        head: &mut Head,
     ) -> Result<bool, Refusal> {
         let head_max = self.limits.head_bytes;
         let bytes = &bytes[..bytes.len().min(head_max)];
         let refusal = match self.lines(level, bytes, slots) {
             Ok(Read::Done(end)) => {
-                *head = Head {
-                    line: self.line,
-                    fields: self.fields.count() as u16,
-                    len: end as u32,
-                };
+                self.head.fields = self.fields.count() as u16;
+                self.head.len = end as u32;
                 return Ok(true);
             }
             Ok(Read::Open) if bytes.len() < head_max => return Ok(false),
@@ -314,16 +319,22 @@ impl RequestParser {
         at: usize,
     ) -> Result<Read<usize>, Refusal> {
         let method_at = self.line_at;
-        let stop = cursor.run::<TOKEN>(at);
+        let stop = if cursor.ahead(at) == Some(*b"GET ") {
+            // As most are, which is seen at a glance.
+            at + 3
+        } else {
+            let stop = cursor.run::<TOKEN>(at);
+            let len = cursor.offset(stop) - method_at;
+            if len > METHOD_MAX_BYTES {
+                return Err(Refusal::MethodTooLong);
+            }
+            match cursor.byte(stop) {
+                Some(b' ') if len > 0 => stop,
+                None => return Ok(Read::Open),
+                Some(_) => return Err(Refusal::Method),
+            }
+        };
         let method_end = cursor.offset(stop);
-        if method_end - method_at > METHOD_MAX_BYTES {
-            return Err(Refusal::MethodTooLong);
-        }
-        match cursor.byte(stop) {
-            Some(b' ') if method_end > method_at => {}
-            None => return Ok(Read::Open),
-            Some(_) => return Err(Refusal::Method),
-        }
 
         let target_at = method_end + 1;
         let (from, known_query_at) = match self.target_at {
@@ -358,7 +369,7 @@ impl RequestParser {
                 };
             }
         };
-        self.line = RequestLine {
+        self.head.line = RequestLine {
             method_at: method_at as u8,
             method_end: method_end as u8,
             target_at: target_at as u16,
@@ -369,7 +380,7 @@ impl RequestParser {
         };
         if bytes[target_at] != b'/' || method_end - method_at == b"CONNECT".len() {
             let (method, target) = (&bytes[method_at..method_end], &bytes[target_at..target_end]);
-            self.line.form = TargetForm::of(method, target)?;
+            self.head.line.form = TargetForm::of(method, target)?;
         }
         Ok(Read::Done(cursor.seek(stop + 11)))
     }
@@ -389,19 +400,14 @@ fn spoken_version([a, b, c, d, e, f, g, h, minor, cr, lf]: [u8; 11]) -> Option<V
 }
 
 /// [`RequestParser::parse`] with its arguments.
-struct Parse<'a>(
-    &'a mut RequestParser,
-    &'a [u8],
-    &'a mut [FieldSlot],
-    &'a mut Head,
-);
+struct Parse<'a>(&'a mut RequestParser, &'a [u8], &'a mut [FieldSlot]);
 
 impl Job for Parse<'_> {
     type Output = Result<bool, Refusal>;
 
     #[inline(always)]
     fn run<L: Level>(self, level: L) -> Self::Output {
-        self.0.parse_at(level, self.1, self.2, self.3)
+        self.0.parse_at(level, self.1, self.2)
     }
 }
 

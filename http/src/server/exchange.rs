@@ -10,7 +10,7 @@ use super::open_files::OpenFiles;
 use crate::proto::framing::{BodyFraming, Switch};
 use crate::proto::limits::FIELDS_MAX;
 use crate::proto::{
-    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser, Version,
+    ChunkedDecoder, FieldSlot, Framing, Limits, Refusal, RequestHead, RequestParser, Version,
 };
 use crate::request::BodyError;
 use crate::router::found::Found;
@@ -29,7 +29,6 @@ pub(crate) struct Exchange {
     pub(crate) buffer: Buffer,
     parser: RequestParser,
     slots: [FieldSlot; FIELDS_MAX],
-    head: Head,
     pub(crate) method: Method,
     /// What the router found for it.
     pub(crate) found: Found,
@@ -75,7 +74,6 @@ impl Exchange {
             buffer: Buffer::new(),
             parser: RequestParser::default(),
             slots: [FieldSlot::default(); FIELDS_MAX],
-            head: Head::default(),
             method: Method::GET,
             found: Found::default(),
             peer: None,
@@ -122,15 +120,15 @@ impl Exchange {
     /// Lets go of a request that may stand anywhere, with the stream that its body came from.
     pub(crate) fn forget(&mut self) {
         self.buffer.clear();
-        self.head = Head::default();
+        self.parser.reset();
         self.body = Incoming::default();
         self.begin();
     }
 
-    /// Gets ready for the next request, which begins where this one ended.
+    /// Gets ready for the next request, which begins where this one [ended](Self::finish).
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
-        self.parser.reset();
+        debug_assert!(self.parser.head().is_empty());
         self.found.clear();
         if self.made.get().is_some() {
             self.made = OnceLock::new();
@@ -141,11 +139,10 @@ impl Exchange {
     #[inline(always)]
     pub(crate) fn parse(&mut self) -> Result<Option<Wants>, Refusal> {
         let filled = self.buffer.filled();
-        let parser = &mut self.parser;
-        if !parser.parse_into(filled, &mut self.slots, &mut self.head)? {
+        if !self.parser.parse_on(filled, &mut self.slots)? {
             return Ok(None);
         }
-        let view = self.head.view(filled, &self.slots);
+        let view = self.parser.head().view(filled, &self.slots);
         match view.method_bytes() {
             b"GET" if self.method == Method::GET => {}
             method => self.method = method_of(method),
@@ -183,19 +180,19 @@ impl Exchange {
     /// The head, once it was parsed.
     #[inline]
     pub(crate) fn view(&self) -> RequestHead<'_> {
-        self.head.view(self.buffer.filled(), &self.slots)
+        self.parser.head().view(self.buffer.filled(), &self.slots)
     }
 
     /// The version of the request.
     #[inline]
     pub(crate) fn version(&self) -> Version {
-        self.head.version()
+        self.parser.head().version()
     }
 
     /// Looks for who answers it.
     #[inline]
     pub(crate) fn route<'r>(&mut self, router: &'r Router) -> Matched<'r> {
-        let view = self.head.view(self.buffer.filled(), &self.slots);
+        let view = self.parser.head().view(self.buffer.filled(), &self.slots);
         router.find(&self.method, view.path(), &mut self.found)
     }
 
@@ -206,14 +203,15 @@ impl Exchange {
     /// What is here of it is not as it must be.
     #[inline]
     pub(crate) fn body_is_here(&mut self) -> Result<bool, Refusal> {
-        self.body.is_here(&mut self.buffer, self.head.len())
+        self.body
+            .is_here(&mut self.buffer, self.parser.head().len())
     }
 
     /// Is done with the request, as far as it is in the buffer. Says how much of its body is still to come.
     #[inline]
     pub(crate) fn finish(&mut self) -> Rest {
-        let rest = self.body.finish(&mut self.buffer, self.head.len());
-        self.head = Head::default();
+        let rest = self.body.finish(&mut self.buffer, self.parser.head().len());
+        self.parser.reset();
         rest
     }
 
@@ -231,7 +229,8 @@ impl Exchange {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Range<usize>, BodyError>> {
-        self.body.poll_piece(&mut self.buffer, self.head.len(), cx)
+        self.body
+            .poll_piece(&mut self.buffer, self.parser.head().len(), cx)
     }
 
     /// What fits of the body into `room`; nothing at the end.
@@ -241,12 +240,13 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, BodyError>> {
         self.body
-            .poll_read(&mut self.buffer, self.head.len(), room, cx)
+            .poll_read(&mut self.buffer, self.parser.head().len(), room, cx)
     }
 
     /// The next piece of the body, to be kept; empty at the end.
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
-        self.body.poll_bytes(&mut self.buffer, self.head.len(), cx)
+        self.body
+            .poll_bytes(&mut self.buffer, self.parser.head().len(), cx)
     }
 
     /// More of the body, into `whole` behind its first `filled` bytes.
@@ -256,7 +256,7 @@ impl Exchange {
         filled: &mut usize,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), BodyError>> {
-        let head = self.head.len();
+        let head = self.parser.head().len();
         self.body
             .poll_append(&mut self.buffer, head, whole, filled, cx)
     }
