@@ -69,7 +69,7 @@ impl Router {
 
     /// What is to be done about a request for `path`; `found` is filled with what the route's parameters stood for.
     #[inline]
-    pub(crate) fn find(&self, method: &Method, path: &str, found: &mut Found) -> Matched<'_> {
+    pub(crate) fn find(&self, method: &Method, path: &[u8], found: &mut Found) -> Matched<'_> {
         self.table.find(method, path, found)
     }
 }

@@ -463,6 +463,21 @@ impl Head {
         self.line.version
     }
 
+    /// The bytes of the path, as [`RequestHead::path`] has it, which looks at them once more to make text of them.
+    ///
+    /// # Panics
+    ///
+    /// As [`view`](Self::view).
+    #[inline(always)]
+    pub(crate) fn path_bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        match self.line.form {
+            TargetForm::Origin => {
+                &bytes[usize::from(self.line.target_at)..usize::from(self.line.query_at)]
+            }
+            _ => path_of_any(self.line, bytes).as_bytes(),
+        }
+    }
+
     /// Shows the head in the bytes and the table that it was parsed from.
     ///
     /// # Panics

@@ -17,7 +17,7 @@ use http::Method;
 )]
 pub fn find(router: &Router, path: &str) -> Option<(String, Vec<(String, String)>)> {
     let mut found = Found::default();
-    let Matched::Handler(_) = router.find(&Method::GET, path, &mut found) else {
+    let Matched::Handler(_) = router.find(&Method::GET, path.as_bytes(), &mut found) else {
         return None;
     };
     let params = found.params().map(|(name, place)| {

@@ -74,10 +74,10 @@ impl Paths {
 
     /// The number of the pattern that a path fits best; `values` is filled with where its parameters are.
     #[inline]
-    pub(crate) fn find(&self, path: &str, values: &mut Values) -> Option<usize> {
+    pub(crate) fn find(&self, path: &[u8], values: &mut Values) -> Option<usize> {
         match self.fixed.find(path) {
-            None if path.starts_with('/') && !self.nodes.is_empty() => {
-                self.descend(ROOT, path.as_bytes(), 1, values)
+            None if path.starts_with(b"/") && !self.nodes.is_empty() => {
+                self.descend(ROOT, path, 1, values)
             }
             found => found,
         }
@@ -177,29 +177,29 @@ impl Default for Fixed {
 
 impl Fixed {
     #[inline]
-    fn bucket_of(path: &str) -> usize {
-        let last = path.as_bytes().last().copied().unwrap_or(0);
+    fn bucket_of(path: &[u8]) -> usize {
+        let last = path.last().copied().unwrap_or(0);
         (path.len() ^ usize::from(last)) % FIXED_BUCKETS
     }
 
     fn insert(&mut self, path: &str, number: usize) {
-        let bucket = &mut self.buckets[Self::bucket_of(path)];
+        let bucket = &mut self.buckets[Self::bucket_of(path.as_bytes())];
         let place = bucket.partition_point(|(known, _)| **known < *path);
         bucket.insert(place, (path.into(), number));
     }
 
     #[inline]
-    fn find(&self, path: &str) -> Option<usize> {
+    fn find(&self, path: &[u8]) -> Option<usize> {
         match &self.buckets[Self::bucket_of(path)][..] {
             [] => None,
-            [(known, number)] => (**known == *path).then_some(*number),
+            [(known, number)] => (known.as_bytes() == path).then_some(*number),
             bucket => Self::find_slow(bucket, path),
         }
     }
 
     #[cold]
-    fn find_slow(bucket: &[(Box<str>, usize)], path: &str) -> Option<usize> {
-        let place = bucket.binary_search_by(|(known, _)| (**known).cmp(path));
+    fn find_slow(bucket: &[(Box<str>, usize)], path: &[u8]) -> Option<usize> {
+        let place = bucket.binary_search_by(|(known, _)| known.as_bytes().cmp(path));
         Some(bucket[place.ok()?].1)
     }
 }
@@ -221,7 +221,7 @@ mod tests {
 
     fn found(paths: &Paths, path: &str) -> Option<(usize, Vec<String>)> {
         let mut values = Values::new();
-        let number = paths.find(path, &mut values)?;
+        let number = paths.find(path.as_bytes(), &mut values)?;
         Some((
             number,
             values

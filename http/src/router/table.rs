@@ -9,10 +9,11 @@ use super::found::{Found, Shape, Shapes};
 use super::paths::Paths;
 use super::pattern::{self, Segment};
 use crate::handler::Endpoint;
-use crate::percent;
+use crate::percent::{self, DecodeError};
 use crate::response::{IntoResponse, Response};
 use http::{HeaderValue, Method};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A handler of any type, to be shared by whoever starts it.
@@ -236,7 +237,7 @@ impl Table {
 
     /// What is to be done about a request for `path`; `found` is filled with what the route's parameters stood for.
     #[inline]
-    pub(crate) fn find(&self, method: &Method, path: &str, found: &mut Found) -> Matched<'_> {
+    pub(crate) fn find(&self, method: &Method, path: &[u8], found: &mut Found) -> Matched<'_> {
         let Some(number) = self.paths.find(path, &mut found.values) else {
             return self.lost(method, path, found);
         };
@@ -254,15 +255,15 @@ impl Table {
 
     /// What the parameters of a route stand for; an answer, if one cannot be decoded.
     #[inline(never)]
-    fn find_values(&self, route: &Route, path: &str, found: &mut Found) -> Option<Miss> {
+    fn find_values(&self, route: &Route, path: &[u8], found: &mut Found) -> Option<Miss> {
         found.set_shape(&self.shapes, route.shape);
         malformed(path, found)
     }
 
     /// The answer for a path that no route has.
     #[cold]
-    fn lost(&self, method: &Method, path: &str, found: &mut Found) -> Matched<'_> {
-        if path == "*" && method == Method::OPTIONS {
+    fn lost(&self, method: &Method, path: &[u8], found: &mut Found) -> Matched<'_> {
+        if path == b"*" && method == Method::OPTIONS {
             let all = allow(self.routes.iter().flat_map(Route::names).collect());
             // About the server and not about a path: nothing for a fallback.
             return missed(self.misses.as_ref(), Miss::Options(all), found);
@@ -364,11 +365,12 @@ fn missed<'r>(endpoint: Option<&'r AnyEndpoint>, miss: Miss, found: &mut Found) 
 
 /// Whether a parameter cannot be decoded. Asked once, here, so that nobody is handed one that is mended.
 #[inline]
-fn malformed(path: &str, found: &Found) -> Option<Miss> {
-    let errors = found
-        .values
-        .iter()
-        .filter_map(|place| percent::decode(&path[place.clone()]).err());
+fn malformed(path: &[u8], found: &Found) -> Option<Miss> {
+    let error_of = |place: &Range<usize>| match std::str::from_utf8(&path[place.clone()]) {
+        Ok(value) => percent::decode(value).err(),
+        Err(_) => Some(DecodeError::Utf8),
+    };
+    let errors = found.values.iter().filter_map(error_of);
     errors.map(Miss::Malformed).next()
 }
 

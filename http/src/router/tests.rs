@@ -19,7 +19,7 @@ fn router() -> Router {
 /// The status of the router's own answer; 200 for a handler's.
 fn status(method: &str, path: &str) -> u16 {
     let method = Method::from_bytes(method.as_bytes()).expect("a token");
-    match router().find(&method, path, &mut Found::default()) {
+    match router().find(&method, path.as_bytes(), &mut Found::default()) {
         Matched::Handler(_) => 200,
         Matched::Answer(response) => response.status().as_u16(),
     }
@@ -27,7 +27,7 @@ fn status(method: &str, path: &str) -> u16 {
 
 fn allowed(method: &str, path: &str) -> String {
     let method = Method::from_bytes(method.as_bytes()).expect("a token");
-    match router().find(&method, path, &mut Found::default()) {
+    match router().find(&method, path.as_bytes(), &mut Found::default()) {
         Matched::Answer(response) => response
             .header("allow")
             .expect("set")
@@ -41,7 +41,7 @@ fn allowed(method: &str, path: &str) -> String {
 /// The pattern that a path fits, and what its parameters stand for, as they were sent.
 fn found(router: &Router, path: &str) -> (String, Vec<(String, String)>) {
     let mut found = Found::default();
-    let _ = router.find(&Method::GET, path, &mut found);
+    let _ = router.find(&Method::GET, path.as_bytes(), &mut found);
     let params = found
         .params()
         .map(|(name, place)| (name.to_owned(), path[place].to_owned()));
@@ -55,7 +55,7 @@ fn params(path: &str) -> Vec<(String, String)> {
 
 /// What a router says to a request; `None` if a handler is to be asked.
 fn says(router: &Router, method: &Method, path: &str) -> Option<u16> {
-    match router.find(method, path, &mut Found::default()) {
+    match router.find(method, path.as_bytes(), &mut Found::default()) {
         Matched::Handler(_) => None,
         Matched::Answer(response) => Some(response.status().as_u16()),
     }

@@ -192,8 +192,8 @@ impl Exchange {
     /// Looks for who answers it.
     #[inline]
     pub(crate) fn route<'r>(&mut self, router: &'r Router) -> Matched<'r> {
-        let view = self.parser.head().view(self.buffer.filled(), &self.slots);
-        router.find(&self.method, view.path(), &mut self.found)
+        let path = self.parser.head().path_bytes(self.buffer.filled());
+        router.find(&self.method, path, &mut self.found)
     }
 
     /// Whether the rest of the body is in the buffer.
