@@ -330,6 +330,17 @@ impl Route {
     /// The handler for a method; that of GET for HEAD.
     #[inline]
     fn endpoint(&self, method: &Method) -> Option<&dyn Endpoint> {
+        if let Some((known, endpoint)) = self.methods.first() {
+            // Most routes have one method, and are asked for that.
+            if known == method {
+                return Some(&**endpoint);
+            }
+        }
+        self.other_endpoint(method)
+    }
+
+    #[inline(never)]
+    fn other_endpoint(&self, method: &Method) -> Option<&dyn Endpoint> {
         let handler_of = |method: &Method| self.methods.iter().find(|(known, _)| known == method);
         let found = match handler_of(method) {
             None if method == Method::HEAD => handler_of(&Method::GET),
