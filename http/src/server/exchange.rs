@@ -147,16 +147,19 @@ impl Exchange {
             b"GET" if self.method == Method::GET => {}
             method => self.method = method_of(method),
         }
-        let Some(framing) = Framing::of_plain(&view) else {
-            return self.frame_any().map(Some);
+        let framing = match Framing::of_plain(&view) {
+            Some(framing) => {
+                self.body.begin_none();
+                framing
+            }
+            None => self.frame_any()?,
         };
-        self.body.begin_none();
         Ok(Some(framing.into()))
     }
 
     /// A head that says something of a body, or of the connection.
     #[inline(never)]
-    fn frame_any(&mut self) -> Result<Wants, Refusal> {
+    fn frame_any(&mut self) -> Result<Framing, Refusal> {
         let framing = Framing::of_any(&self.view(), self.limits.body_bytes)?;
         match framing.body {
             BodyFraming::Length(length) => self.body.begin(length),
@@ -164,7 +167,7 @@ impl Exchange {
             // Only a response ends with its connection; what follows an upgrade is none of the request.
             BodyFraming::UntilClose | BodyFraming::Tunnel => self.body.begin_none(),
         }
-        Ok(framing.into())
+        Ok(framing)
     }
 
     /// Whether the request that was refused is a HEAD, as far as one can tell.
