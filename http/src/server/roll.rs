@@ -133,7 +133,7 @@ mod tests {
             roll.set_waker(place, Waker::noop().clone());
             assert!(roll.set_due(place, later(now, 9)));
             assert!(roll.set_due(place, later(now, 5)));
-            for (passed_ms, over, next) in [(4, 0, Some(later(now, 5))), (5, 1, None), (6, 0, None)]
+            for (passed_ms, over, next) in [(3, 0, Some(later(now, 5))), (5, 1, None), (6, 0, None)]
             {
                 let woken = roll.sweep(later(now, passed_ms)).len();
                 assert_eq!((woken, roll.earliest()), (over, next), "{passed_ms}");
