@@ -2,7 +2,7 @@
 //!
 //! [`Deadline`] remembers when something is due and has one timer, armed for that moment or earlier. A deadline that
 //! moves away, as it does with each piece of a body, only changes the memory: when the timer goes off too early, it is armed
-//! for the rest. So a busy connection costs the wheel one entry per timeout, not one per piece. The timer is made when it is needed first, and goes with the [`Work`](super::work::Work) or the body whose it is: a connection that waits for a
+//! for the rest. So a busy connection costs the wheel one entry per timeout, not one per piece. The timer is made when it is needed first, which for the [`Work`](super::work::Work) of a connection is shortly before the end, and goes with that or with the body whose it is: a connection that waits for a
 //! request has none, and is watched by the [`sweep`](super::sweep).
 //!
 //! Nor does it look at the clock while it waits: the timer says by itself whether it has gone off, which is one load. While it has not,

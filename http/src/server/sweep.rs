@@ -12,7 +12,9 @@
 //!
 //! While nothing is noted the sweep has no timer. Whoever notes what is earlier than all others wakes it, and it looks anew how long it may sleep.
 //!
-//! It ends when the server begins to drain: from then on nobody waits for another request.
+//! **Other waits** are noted for a moment before their end, from which they have a [timer](super::deadline), so that they end to the millisecond. Most are over before, and never have one.
+//!
+//! The sweep ends when the server begins to drain: from then on nobody waits for another request, and who waits for anything else has a timer.
 //!
 //! Rejected: a timer for each, of 72 bytes in a box, a sixth of what an idle connection cost; dues that are written with each request, without a lock (to cache lines that all cores write).
 
@@ -84,6 +86,12 @@ fn told(time: Duration) -> IdleTime {
 pub(crate) fn later(stamp: Stamp, millis: u32) -> Stamp {
     let bits = stamp.to_bits().wrapping_add(millis) | 1;
     Stamp::from_bits(bits).unwrap_or(stamp)
+}
+
+/// The same of a time that may be longer than can be told, of which that is the beginning then.
+pub(crate) fn after(stamp: Stamp, time: Duration) -> Stamp {
+    let millis = u32::try_from(time.as_millis()).unwrap_or(TOLD_MAX_MS);
+    later(stamp, millis.min(TOLD_MAX_MS))
 }
 
 /// Whether it is due by then.

@@ -11,7 +11,7 @@ use super::loan::Home;
 use super::shield::shield;
 use super::slot::FutureSlot;
 use crate::body::Body;
-use filch::time::Instant;
+use filch::time::{Instant, Stamp};
 use std::cell::RefCell;
 use std::io::IoSlice;
 
@@ -23,6 +23,8 @@ pub(crate) struct Work {
     pub(crate) out: Out,
     /// Of what the connection waits for, other than a request.
     pub(crate) deadline: Deadline,
+    /// From when on that needs a timer.
+    pub(crate) near_from: Option<Stamp>,
     /// The request that is answered, where it will be logged.
     pub(crate) asked: Asked,
     /// When its head was complete: for the access log, and where its handler is timed.
@@ -39,6 +41,7 @@ impl Work {
             slot: FutureSlot::new(),
             out: Out::default(),
             deadline: Deadline::default(),
+            near_from: None,
             asked: Asked::default(),
             began: None,
             handler_waits_since: None,

@@ -1,8 +1,9 @@
-//! When is a connection closed that waits for its next request? Never too early, and at most an eighth of the shortest time too late.
+//! When is a connection closed that waits for its next request? Never too early, and at most an eighth of the shortest time too late. And when is any other wait over? To the millisecond.
 //!
 //! In virtual time, over sockets of Unix: what is written there can be read at once, so that time does not leap over it.
 
 use filch::runtime::Builder;
+use filch::sync::CancellationToken;
 use filch::time::{Duration, Instant, sleep};
 use filch_http::{Request, Router, Server, Timeouts};
 use filch_net::UnixStream;
@@ -21,6 +22,7 @@ const ROUNDING: Duration = Duration::from_millis(10);
 struct Idle {
     keep_alive: Duration,
     path: String,
+    stop: CancellationToken,
 }
 
 impl Idle {
@@ -36,11 +38,20 @@ impl Idle {
                 let number = NUMBER.fetch_add(1, Ordering::Relaxed);
                 let path = format!("\0filch-idle-{}-{number}", std::process::id());
                 let server = Server::bind_unix(&path).await.expect("a free name");
-                let server = server.router(router()).timeouts(timeouts);
-                let server = filch::spawn(server.serve());
+                let stop = CancellationToken::new();
+                let stopped = stop.clone();
+                let server = server
+                    .router(router())
+                    .timeouts(timeouts)
+                    .drain_timeout(3600 * SECOND);
+                let stopped = async move {
+                    stopped.cancelled().await;
+                };
+                let server = filch::spawn(server.serve_with_shutdown(stopped));
                 test(Self {
                     keep_alive: timeouts.keep_alive,
                     path,
+                    stop,
                 })
                 .await;
                 server.abort();
@@ -261,6 +272,62 @@ fn a_time_without_end_has_none() {
                 ask(&mut used, "/").await;
             }
             ask(&mut fresh, "/").await;
+        });
+    }
+}
+
+/// What is sent, and when the answer with this status comes.
+async fn is_answered_after(idle: &Idle, time: Duration, request: &str, status: &str) {
+    let mut client = idle.connect().await;
+    let began = Instant::now();
+    client
+        .write_all(request.as_bytes())
+        .await
+        .expect("it is open");
+    let mut room = [0; 12];
+    client.read_exact(&mut room).await.expect("an answer");
+    let took = began.elapsed();
+    assert_eq!(String::from_utf8_lossy(&room[9..]), status);
+    assert!(
+        took >= time && took <= time + ROUNDING,
+        "{time:?}: {took:?}"
+    );
+}
+
+/// The sweep does not make them late, since they have a timer when their end is near.
+#[test]
+fn other_times_are_to_the_millisecond() {
+    for millis in [0, 1, 100, 249, 250, 251, 252, 300, 1000, 5000, 3_600_000] {
+        let time = millis * MS;
+        let timeouts = Timeouts {
+            header: time,
+            handler: time,
+            ..Timeouts::DEFAULT
+        };
+        Idle::run(timeouts, async move |idle: Idle| {
+            let waits = "GET /wait/1000000000 HTTP/1.1\r\nHost: a\r\n\r\n";
+            is_answered_after(&idle, time, waits, "503").await;
+            is_answered_after(&idle, time, "GET / HTTP/1.1\r\n", "408").await;
+        });
+    }
+}
+
+/// Nor is one forgotten when the sweep ends.
+#[test]
+fn the_time_of_a_handler_goes_on_while_the_server_drains() {
+    for handler in [SECOND, 60 * SECOND] {
+        let timeouts = Timeouts {
+            handler,
+            ..Timeouts::DEFAULT
+        };
+        Idle::run(timeouts, async move |idle: Idle| {
+            let stop = idle.stop.clone();
+            filch::spawn(async move {
+                sleep(SECOND / 2).await;
+                stop.cancel();
+            });
+            let waits = "GET /wait/1000000000 HTTP/1.1\r\nHost: a\r\n\r\n";
+            is_answered_after(&idle, handler, waits, "503").await;
         });
     }
 }

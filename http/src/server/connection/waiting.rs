@@ -1,6 +1,6 @@
 //! How long may a connection wait for what?
 //!
-//! Each wait has a name, and the name a time. That for a request is watched by the server's [`sweep`](crate::server::sweep), since most connections are in it; any other by a timer of its own. A wait for what is one thing, as a head, has one time however much comes meanwhile; one
+//! Each wait has a name, and the name a time. That for a request is watched by the server's [`sweep`](crate::server::sweep), since most connections are in it; any other too, until its end is near: then by a timer of its own. A wait for what is one thing, as a head, has one time however much comes meanwhile; one
 //! for the client to read uses up its [`Allowance`](crate::server::allowance::Allowance).
 
 use super::{Connection, Step};
@@ -9,7 +9,7 @@ use crate::proto::Refusal;
 use crate::proto::conn::Event;
 use crate::server::allowance::Rate;
 use crate::server::metrics::Rejected;
-use crate::server::sweep::{IdleTime, later};
+use crate::server::sweep::{IdleTime, after, later};
 use crate::server::transport::Transport;
 use crate::server::{Service, census};
 use filch::time::{Duration, Instant, Stamp};
@@ -43,6 +43,9 @@ pub(super) enum WaitsFor {
 /// How long a client may take for the rest of a head while the server drains. A guess: what was sent before the server said
 /// anything has come by then, and it leaves most of the time for draining to the answers.
 const DRAIN_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long before its end a wait gets a timer of its own, which few do: they would cost a handler that waits a tenth of its request. Twice the longest pause of the sweep.
+const NEAR: Duration = Duration::from_millis(250);
 
 impl WaitsFor {
     /// Whether there is one time for all of it, however much comes meanwhile.
@@ -107,31 +110,45 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Waits for anything else, which a timer of its own watches.
+    /// Waits for anything else, which a timer of its own watches, when its end is near. Until then the sweep does.
     #[inline(never)]
     fn poll_timer(&mut self, waits_for: WaitsFor, cx: &mut Context<'_>) -> Poll<()> {
         let goes_on = waits_for == self.waits_for && (waits_for.is_one() || self.moved == 0);
         if !goes_on {
             self.waits_for = waits_for;
-            match self.due(waits_for) {
-                Some(due) => self.work().deadline.set(due),
-                None => self.clear_deadline(),
+            self.set_deadline(waits_for);
+        }
+        let Some(work) = &mut self.work else {
+            return Poll::Pending;
+        };
+        if let Some(near_from) = work.near_from {
+            // There is no sweep while the server drains.
+            if !self.is_draining && self.seat.poll_idle(near_from).is_pending() {
+                return Poll::Pending;
             }
+            work.near_from = None;
         }
-        match &mut self.work {
-            Some(work) => work.deadline.poll(cx),
-            None => Poll::Pending,
-        }
+        work.deadline.poll(cx)
     }
 
-    fn clear_deadline(&mut self) {
-        if let Some(work) = &mut self.work {
-            work.deadline.clear();
-        }
-    }
-
-    fn due(&mut self, waits_for: WaitsFor) -> Option<Instant> {
+    fn set_deadline(&mut self, waits_for: WaitsFor) {
         let now = Instant::now();
+        let Some(due) = self.due(waits_for, now) else {
+            if let Some(work) = &mut self.work {
+                work.deadline.clear();
+                work.near_from = None;
+            }
+            return;
+        };
+        let work = self.work();
+        work.deadline.set(due);
+        work.near_from = match due.duration_since(now).checked_sub(NEAR) {
+            Some(far) if !work.deadline.is_armed() => Some(after(Stamp::recent(), far)),
+            _ => None,
+        };
+    }
+
+    fn due(&mut self, waits_for: WaitsFor, now: Instant) -> Option<Instant> {
         let timeouts = &self.seat.service.timeouts;
         match timeouts.of(waits_for) {
             Some(timeout) if waits_for == WaitsFor::Head && self.seat.is_guest() => {
