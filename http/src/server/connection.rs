@@ -33,12 +33,11 @@
 //! | what | bytes |
 //! |---|---|
 //! | the cell of its task, with this, the stream and its header | 192 |
-//! | what is watched of its descriptor | 80 |
-//! | its place in the reactor's table | 16 |
-//! | whom its descriptor's number belongs to, in a hash table | 15 to 26 |
+//! | what is watched of its descriptor, in the reactor's table | 68 |
+//! | whom its descriptor's number belongs to | 4 to 8 |
 //! | whom to wake when the server ends, and when it has waited for too long ([`roll`](super::roll)) | 20 |
 //!
-//! With what allocators add to that, 10 000 of them take 405 bytes each (resident, with mimalloc and small pages, median of six; 2026-11-22, two cores). A client of IPv6 takes 32 more, one that has been slow to read 112.
+//! With what allocators add to that, 10 000 of them take 310 bytes each (resident, by `filch-bench compare --workloads http-idle`; 2026-11-22, two cores). A client of IPv6 takes 32 more, one that has been slow to read 112.
 
 mod admitting;
 mod answering;
