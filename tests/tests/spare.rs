@@ -193,12 +193,17 @@ fn timers_and_sockets_are_served_while_every_worker_is_blocked() {
     }
 }
 
-/// Readiness wakes the spare that waits for it, and is not left to the sentinel's next look, which finds it where nobody stands at the post.
-#[test]
-fn readiness_wakes_a_spare_while_every_worker_is_blocked() {
-    for workers in [1, 2] {
-        let rt = runtime(workers, 4);
-        let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+/// A task that reads bytes, and says so of each.
+struct Reads {
+    rt: Runtime,
+    reader: filch::JoinHandle<()>,
+    ours: UnixStream,
+    told: Receiver<()>,
+}
+
+impl Reads {
+    fn on(rt: Runtime) -> Self {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         theirs.set_nonblocking(true).expect("a socket option");
         let (tell, told) = channel();
         let reader = rt.spawn(async move {
@@ -212,24 +217,71 @@ fn readiness_wakes_a_spare_while_every_worker_is_blocked() {
                 tell.send(()).expect("the test waits");
             }
         });
-        let mut there_and_back = |pause| {
-            // So that the spare has nothing to do any more.
-            std::thread::sleep(pause);
-            ours.write_all(b"x").expect("room for a byte");
-            told.recv().expect("it reads");
+        let mut reads = Self {
+            rt,
+            reader,
+            ours,
+            told,
         };
-        there_and_back(Duration::ZERO);
-        let blocked = block_all(&rt, workers);
+        reads.there_and_back(1, Duration::ZERO);
+        reads
+    }
+
+    /// So many bytes, each after a pause, so that a spare has nothing to do any more. Returns how many were found by the sentinel and not by a spare.
+    fn there_and_back(&mut self, bytes: usize, pause: Duration) -> u64 {
+        let before = self.rt.metrics().rescued_event_count();
+        for _ in 0..bytes {
+            std::thread::sleep(pause);
+            self.ours.write_all(b"x").expect("room for a byte");
+            self.told.recv().expect("it reads");
+        }
+        self.rt.metrics().rescued_event_count() - before
+    }
+
+    fn until_spares_find_most(&mut self) {
         eventually("most were found by a spare", || {
-            let before = rt.metrics().rescued_event_count();
-            (0..20).for_each(|_| there_and_back(Duration::from_millis(2)));
-            let rescued = rt.metrics().rescued_event_count() - before;
+            let rescued = self.there_and_back(20, Duration::from_millis(2));
             (rescued < 10).then_some(())
         });
-        drop(ours);
-        rt.block_on(reader).expect("no panic");
-        blocked.release(&rt);
     }
+
+    fn end(self, blocked: Blocked) {
+        drop(self.ours);
+        self.rt.block_on(self.reader).expect("no panic");
+        blocked.release(&self.rt);
+    }
+}
+
+/// Readiness wakes the spare that waits for it, and is not left to the sentinel's next look, which finds it where nobody stands at the post.
+#[test]
+fn readiness_wakes_a_spare_while_every_worker_is_blocked() {
+    for workers in [1, 2] {
+        let mut reads = Reads::on(runtime(workers, 4));
+        let blocked = block_all(&reads.rt, workers);
+        reads.until_spares_find_most();
+        reads.end(blocked);
+    }
+}
+
+/// The post is made of descriptors. Where there were none when it was needed first, it is there when they are.
+#[test]
+fn a_post_that_there_were_no_descriptors_for_comes_with_them() {
+    limits::in_child(
+        "a_post_that_there_were_no_descriptors_for_comes_with_them",
+        || {
+            within_reason(|| {
+                let mut reads = Reads::on(runtime(1, 4));
+                let most = limits::most_descriptors().expect("the system says");
+                // Those of standard input, output and error are in use.
+                limits::descriptors(3).expect("the limit is lowered");
+                let blocked = block_all(&reads.rt, 1);
+                reads.there_and_back(20, Duration::from_millis(2));
+                limits::descriptors(most).expect("the limit is raised");
+                reads.until_spares_find_most();
+                reads.end(blocked);
+            });
+        },
+    );
 }
 
 /// A socket that is registered on a spare is a worker's to look after.

@@ -29,11 +29,11 @@ struct Inside {
 
 #[derive(Debug, Default)]
 enum Place {
-    /// Nobody has needed it so far.
+    /// Nobody has needed it so far, there was no descriptor to be had, or the drivers here have nothing to watch. Who needs it asks for it, again and again: descriptors come back.
     #[default]
     NotYet,
     There(Arc<dyn Driver>),
-    /// The drivers here have nothing to watch, there was no descriptor to be had, or the scheduler has ended.
+    /// The scheduler has ended.
     Nowhere,
 }
 
@@ -57,10 +57,7 @@ impl Shared {
                 return None;
             }
             if let Place::NotYet = inside.place {
-                inside.place = match self.remotes[0].driver.new_post() {
-                    Some(driver) => Place::There(driver),
-                    None => Place::Nowhere,
-                };
+                inside.place = Place::There(self.remotes[0].driver.new_post()?);
             }
             let Place::There(driver) = &inside.place else {
                 return None;
