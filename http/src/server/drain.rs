@@ -212,7 +212,7 @@ async fn until<W: Future>(stop: impl Future<Output = ()>, work: W) -> Option<W::
 }
 
 /// The output of `main`, while `other` is polled beside it, and may end before.
-pub(crate) async fn beside<M: Future>(main: M, other: impl Future) -> M::Output {
+async fn beside<M: Future>(main: M, other: impl Future) -> M::Output {
     let other = async {
         other.await;
         std::future::pending().await
