@@ -20,6 +20,9 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// Watches a descriptor for reading and writing, but tells the kernel only when somebody has to wait for it. For what is made in great numbers and often done without waiting, as connections that
     /// are accepted: one whose request is there already, and that is closed with the answer, costs two system calls less.
     ///
+    /// It must not be watched already. The kernel would refuse that one (`EEXIST`, as from [`new`](Self::new)), but is not asked here: whoever has the number is taken for one that
+    /// [somebody else has closed](Self#a-descriptor-that-somebody-else-closes).
+    ///
     /// # Errors
     ///
     /// `Other` outside a runtime and in a simulation, with the remedy. What `epoll_ctl(2)` says comes later: it is the error of the operation that would have to wait, and of the next one too if that has not changed.
