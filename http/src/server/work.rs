@@ -68,6 +68,7 @@ impl Work {
         debug_assert!(self.out.is_empty());
         self.began = None;
         self.handler_waits_since = None;
+        self.deadline.clear();
         if self.deadline.is_armed() {
             self.deadline = Deadline::default();
         }

@@ -53,6 +53,17 @@ impl Owners {
         }
     }
 
+    /// The number is this slot's from now on, unless it is somebody's already. Whether it was not.
+    pub(super) fn try_insert(&mut self, number: RawFd, slot: u32) -> bool {
+        let (group, at) = split(number);
+        let found = self.groups.get(group).and_then(Option::as_ref);
+        if found.is_some_and(|group| group.place(at).is_ok()) {
+            return false;
+        }
+        self.insert(number, slot);
+        true
+    }
+
     /// The number is nobody's any more, if it is this slot's. False if it is not.
     pub(super) fn remove(&mut self, number: RawFd, slot: u32) -> bool {
         let (group, at) = split(number);
@@ -125,6 +136,7 @@ mod tests {
     fn a_number_belongs_to_the_last_one() {
         let mut owners = Owners::default();
         assert_eq!(owners.insert(5, 1), None);
+        assert!(!owners.try_insert(5, 7));
         assert_eq!(owners.insert(5, 2), Some(1));
         assert!(!owners.remove(5, 1), "no longer its own");
         assert!(!owners.remove(6, 2) && !owners.remove(5000, 2));

@@ -174,18 +174,24 @@ impl Poller {
     }
 
     /// Makes a place for a descriptor, and leaves it to whoever has to wait for it first to tell the kernel, by [`Registration::watch`].
-    pub(crate) fn postpone(self: &Arc<Self>, descriptor: RawFd) -> Registration {
+    ///
+    /// # Errors
+    ///
+    /// None, unless the number belongs to somebody: whether it is another descriptor's by now the kernel knows, who is told at once then, as by [`register`](Self::register).
+    pub(crate) fn postpone(self: &Arc<Self>, descriptor: RawFd) -> io::Result<Registration> {
         let place = self.table.insert(|| Arc::downgrade(self));
         place.source().postpone();
-        let mut robbed = WakeBatch::new();
-        if let Some(registry) = &mut *self.registry.lock() {
-            if let Some(before) = registry.owners.insert(descriptor, place.token().slot()) {
-                self.rob(before, &mut robbed);
-            }
+        let is_owned = match &mut *self.registry.lock() {
+            Some(registry) => !registry.owners.try_insert(descriptor, place.token().slot()),
+            // The source says so, below.
+            None => false,
+        };
+        if is_owned {
+            self.table.remove(place.token());
+            return self.register(descriptor, Interest::Both);
         }
-        robbed.wake_all();
         self.learn_of_shutdown(place.source());
-        Registration(place)
+        Ok(Registration(place))
     }
 
     /// See [`Registration::watch`].
@@ -493,7 +499,7 @@ mod tests {
         let poller = poller().unwrap();
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let number = theirs.as_raw_fd();
-        let registration = poller.postpone(number);
+        let registration = poller.postpone(number).unwrap();
         assert_eq!(poller.source_count(), 1);
         let source = registration.source();
         source.clear(Direction::Read, source.look(Direction::Read).unwrap());
@@ -514,19 +520,30 @@ mod tests {
     #[test]
     fn a_number_is_taken_from_and_by_a_postponed_descriptor() {
         let poller = poller().unwrap();
-        let (mut ours, theirs, first) = watched(&poller);
+        let (_ours, theirs, first) = watched(&poller);
         let number = theirs.as_raw_fd();
-        let second = poller.postpone(number);
+        let replace = || {
+            let (ours, next) = UnixStream::pair().unwrap();
+            // SAFETY: two numbers; what the second stood for is closed by that, and `theirs` owns from now on what it stands for.
+            assert_eq!(unsafe { libc::dup2(next.as_raw_fd(), number) }, number);
+            ours
+        };
+        let refused = poller.postpone(number).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert!(!first.source().is_robbed(), "it is the same descriptor");
+        let _ours = replace();
+        let second = poller.postpone(number).unwrap();
+        assert!(!second.source().is_postponed(), "the kernel was asked");
         assert!(first.source().is_robbed() && first.end(number));
-        ours.write_all(b"x").unwrap();
-        sweep(&poller);
-        assert!(!second.source().is_robbed());
-        let third = poller.postpone(number);
-        assert!(second.source().is_robbed());
-        second.watch(number).unwrap();
-        assert!(second.source().is_postponed(), "it is not its own any more");
-        assert!(second.end(number));
-        assert!(!third.end(number));
+        assert!(!second.end(number));
+        let third = poller.postpone(number).unwrap();
+        let _ours = replace();
+        let fourth = poller.postpone(number).unwrap();
+        assert!(third.source().is_robbed() && !fourth.source().is_robbed());
+        third.watch(number).unwrap();
+        assert!(third.source().is_postponed(), "it is not its own any more");
+        assert!(third.end(number) && !fourth.end(number));
+        assert_eq!(poller.source_count(), 0);
         assert!(poller.registry.lock().as_ref().unwrap().owners.is_empty());
     }
 
@@ -534,7 +551,7 @@ mod tests {
     fn a_postponed_descriptor_that_is_refused_stays_postponed() {
         let poller = poller().unwrap();
         let file = std::fs::File::open("/proc/self/exe").unwrap();
-        let registration = poller.postpone(file.as_raw_fd());
+        let registration = poller.postpone(file.as_raw_fd()).unwrap();
         for _ in 0..2 {
             let refused = registration.watch(file.as_raw_fd());
             let error = refused.unwrap_err();

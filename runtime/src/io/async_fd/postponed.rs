@@ -20,18 +20,15 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// Watches a descriptor for reading and writing, but tells the kernel only when somebody has to wait for it. For what is made in great numbers and often done without waiting, as connections that
     /// are accepted: one whose request is there already, and that is closed with the answer, costs two system calls less.
     ///
-    /// It must not be watched already. The kernel would refuse that one (`EEXIST`, as from [`new`](Self::new)), but is not asked here: whoever has the number is taken for one that
-    /// [somebody else has closed](Self#a-descriptor-that-somebody-else-closes).
-    ///
     /// # Errors
     ///
-    /// `Other` outside a runtime and in a simulation, with the remedy. What `epoll_ctl(2)` says comes later: it is the error of the operation that would have to wait, and of the next one too if that has not changed.
+    /// `Other` outside a runtime and in a simulation, with the remedy; `AlreadyExists` where the descriptor is watched already (by one that is postponed too it must not be: that would be taken for [closed by somebody else](Self#a-descriptor-that-somebody-else-closes)). What `epoll_ctl(2)` says comes later: it is the error of the operation that would have to wait, and of the next one too if that has not changed.
     /// [`poll_gone`](Self::poll_gone) is ready then.
     pub fn postponed(inner: T, placement: Placement) -> io::Result<Self> {
         let poller = context::poller(placement).ok_or_else(no_poller)?;
         let descriptor = inner.as_raw_fd();
         Ok(Self {
-            registration: poller.postpone(descriptor),
+            registration: poller.postpone(descriptor)?,
             inner: Some(inner),
             descriptor,
         })
