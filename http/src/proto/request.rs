@@ -102,7 +102,8 @@ struct RequestLine {
 const _: () = assert!(2 * EMPTY_LINES_MAX + METHOD_MAX_BYTES <= u8::MAX as usize);
 
 impl Head {
-    const NONE: Self = Self {
+    /// Of which nothing has come.
+    pub(crate) const NONE: Self = Self {
         line: RequestLine {
             method_at: 0,
             method_end: 0,
@@ -195,7 +196,7 @@ impl RequestParser {
         self.best.run(Parse(self, bytes, slots))
     }
 
-    /// The head, once it is whole; until then it is empty.
+    /// The head, once it is whole. Until then it [is empty](Head::is_empty), and no view of anything.
     #[inline]
     pub(crate) const fn head(&self) -> &Head {
         &self.head

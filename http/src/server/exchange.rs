@@ -10,7 +10,7 @@ use super::open_files::OpenFiles;
 use crate::proto::framing::{BodyFraming, Switch};
 use crate::proto::limits::FIELDS_MAX;
 use crate::proto::{
-    ChunkedDecoder, FieldSlot, Framing, Limits, Refusal, RequestHead, RequestParser, Version,
+    ChunkedDecoder, FieldSlot, Framing, Head, Limits, Refusal, RequestHead, RequestParser, Version,
 };
 use crate::request::BodyError;
 use crate::router::found::Found;
@@ -180,10 +180,12 @@ impl Exchange {
         self.parser.has_begun(self.buffer.filled())
     }
 
-    /// The head, once it was parsed.
+    /// The head, once it was parsed whole; an empty one before, and where it was refused.
     #[inline]
     pub(crate) fn view(&self) -> RequestHead<'_> {
-        self.parser.head().view(self.buffer.filled(), &self.slots)
+        let head = self.parser.head();
+        let head = if head.is_empty() { &Head::NONE } else { head };
+        head.view(self.buffer.filled(), &self.slots)
     }
 
     /// The version of the request.

@@ -92,6 +92,8 @@ fn start() -> (SocketAddr, Runtime) {
     runtime.spawn(async move {
         let server = Server::bind_unix(path).await.expect("a name of its own");
         tell.send(()).expect("it waits");
+        // What is logged of a request that was refused, or is not whole, is looked at as well.
+        let server = server.access_log(|access| drop(format!("{access:?}")));
         server.router(routes()).timeouts(patient()).serve().await
     });
     told.recv().expect("it starts");

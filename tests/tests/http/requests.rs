@@ -605,9 +605,16 @@ fn the_access_log_sees_everything() {
             .as_str(),
     );
     assert_eq!(answer.status, 200);
-    server.status("BAD\r\n\r\n");
     assert_eq!(lines.recv().expect("logged"), "GET /large 200");
-    assert_eq!(lines.recv().expect("logged"), "- - 400");
+    // At once, behind the first line, and behind a field.
+    for refused in [
+        "BAD",
+        "GET /large HTTP/1.1\r\nbad field: a",
+        "GET /large HTTP/1.1\r\nHost: a\r\n folded",
+    ] {
+        assert_eq!(server.status(&format!("{refused}\r\n\r\n")), 400);
+        assert_eq!(lines.recv().expect("logged"), "- - 400");
+    }
 }
 
 /// Whoever has the request when its answer is logged: the body of that, or a task.
