@@ -284,6 +284,25 @@ fn a_post_that_there_were_no_descriptors_for_comes_with_them() {
     );
 }
 
+/// A spare that nobody has needed for ten seconds ends, and gives back what the post is made of.
+#[test]
+fn the_descriptors_of_the_post_come_back() {
+    limits::in_child("the_descriptors_of_the_post_come_back", || {
+        let descriptors = || Census::now().expect("proc is there").descriptors;
+        within_reason(move || {
+            let mut reads = Reads::on(runtime(1, 4));
+            let before = descriptors();
+            let blocked = block_all(&reads.rt, 1);
+            reads.until_spares_find_most();
+            assert!(descriptors() > before);
+            blocked.release(&reads.rt);
+            eventually("they are given back", || {
+                (descriptors() == before).then_some(())
+            });
+        });
+    });
+}
+
 /// A socket that is registered on a spare is a worker's to look after.
 #[test]
 fn a_socket_made_on_a_spare_works_there_and_afterwards() {

@@ -9,6 +9,8 @@
 //! What could be missed, and is not: an event that comes before the watch has begun is reported by it, as by any registration with epoll; a call, or the end, that comes before the wait ends
 //! it ([`Driver::unpark`] is remembered), and who calls a spare finds it on the list of those that are parked, where it stands after it has taken the post.
 //!
+//! The post is made of three descriptors, when it is needed first. They are given back when a spare ends that nobody has needed for long.
+//!
 //! Rejected: all parked spares watching (16 threads wake up for each request); a descriptor for each spare that is watched for ever (each event of a healthy worker would go through it too).
 
 use super::shared::Shared;
@@ -29,7 +31,7 @@ struct Inside {
 
 #[derive(Debug, Default)]
 enum Place {
-    /// Nobody has needed it so far, there was no descriptor to be had, or the drivers here have nothing to watch. Who needs it asks for it, again and again: descriptors come back.
+    /// Nobody has needed it so far, or for long, there was no descriptor to be had, or the drivers here have nothing to watch. Who needs it asks for it, again and again: descriptors come back.
     #[default]
     NotYet,
     There(Arc<dyn Driver>),
@@ -91,6 +93,14 @@ impl Shared {
             if holder == spare {
                 driver.unpark();
             }
+        }
+    }
+
+    /// Gives the post's descriptors back, unless somebody stands there. For a spare that nobody has needed for long.
+    pub(super) fn give_up_post(&self) {
+        let mut inside = self.post.0.lock();
+        if let (None, Place::There(_)) = (inside.holder, &inside.place) {
+            inside.place = Place::NotYet;
         }
     }
 

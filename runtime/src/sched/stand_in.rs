@@ -118,6 +118,7 @@ impl Core {
             }
             let idle = SystemClock.now().saturating_duration_since(idle_since);
             if idle >= KEPT {
+                self.shared.give_up_post();
                 return None;
             }
             let woken = self.park(KEPT.saturating_sub(idle));
